@@ -1,0 +1,2 @@
+\set aid random(1, 200000)
+SELECT abalance FROM accounts WHERE aid = :aid;

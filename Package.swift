@@ -1,0 +1,100 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Strict everywhere: Swift 6 concurrency, and a warning in our own code is an error.
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "sallyport",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "sallyport", targets: ["sallyport"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.2"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.1"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-atomics.git", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+  ],
+  targets: [
+    // System libraries. libpg_query ships no .pc file, so its module map names the library.
+    .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+
+    // Pure: values and decisions. No sockets, no clocks.
+    .target(name: "AccessModel", swiftSettings: strict),
+    .target(
+      name: "SQLAnalysis", dependencies: ["AccessModel", "CPgQuery"], swiftSettings: strict),
+    .target(name: "PolicyEngine", dependencies: ["AccessModel"], swiftSettings: strict),
+    .target(
+      name: "Enforcement", dependencies: ["AccessModel", "PolicyEngine"], swiftSettings: strict),
+    .target(
+      name: "Identity", dependencies: ["AccessModel", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(name: "Residency", dependencies: ["AccessModel"], swiftSettings: strict),
+    .target(
+      name: "Postgres",
+      dependencies: [
+        "AccessModel", "SQLAnalysis", "Identity", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "protocols/Postgres", exclude: ["README.md"], swiftSettings: strict),
+
+    // Files and state.
+    .target(
+      name: "AuditTrail",
+      dependencies: [
+        "AccessModel", "Enforcement", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Atomics", package: "swift-atomics"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Store",
+      dependencies: ["AccessModel", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
+    .target(
+      name: "Configuration",
+      dependencies: [
+        "AccessModel", "PolicyEngine", "Identity", "Residency", .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: strict),
+
+    // The only target with sockets and clocks, and the command line around it.
+    .target(
+      name: "Gateway",
+      dependencies: [
+        "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
+        "Postgres", "AuditTrail", "Store", "Configuration",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "sallyport",
+      dependencies: [
+        "Gateway", "Configuration", "AuditTrail",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+
+    .testTarget(
+      name: "SallyportTests",
+      dependencies: [
+        "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
+        "Postgres", "AuditTrail", "Store", "Configuration", "Gateway", "sallyport",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,123 @@
+/// Names one command within its session; grows by one with each command.
+public struct CommandID: Hashable, Sendable, Comparable {
+  public let rawValue: UInt64
+  public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  public static func < (a: CommandID, b: CommandID) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// What a user asks a backend to do, in words that every protocol shares.
+public struct Command: Hashable, Sendable {
+  /// What stage of the command's life is being decided.
+  public enum Stage: String, Hashable, Sendable {
+    /// The text is handed over to be run later, perhaps never (PostgreSQL's Parse).
+    case prepare
+    /// The command runs now.
+    case execute
+  }
+  public var stage: Stage
+  /// What it may do; an upper bound.
+  public var effects: Effects
+  /// What it may touch; an upper bound.
+  public var footprint: Footprint
+  /// What an approver reads and the audit trail keeps, exactly as the client sent it.
+  public var text: String
+  /// The values bound to the text's parameters, empty without any.
+  public var parameters: Parameters
+  /// What only its protocol knows.
+  public var detail: Detail
+
+  public init(
+    stage: Stage = .execute, effects: Effects, footprint: Footprint, text: String,
+    parameters: Parameters = .none, detail: Detail
+  ) {
+    self.stage = stage
+    self.effects = effects
+    self.footprint = footprint
+    self.text = text
+    self.parameters = parameters
+    self.detail = detail
+  }
+}
+
+/// The values bound to a command's parameters, as the client encoded them.
+///
+/// For PostgreSQL: the bytes of Bind from the parameter format codes to the last value.
+public struct Parameters: Hashable, Sendable {
+  public var count: Int
+  public var encoded: [UInt8]
+
+  public static let none = Parameters(count: 0, encoded: [])
+
+  public init(count: Int, encoded: [UInt8]) {
+    self.count = count
+    self.encoded = encoded
+  }
+}
+
+/// What only one protocol knows of a command; closed, so that a rule's matcher can be total.
+public enum Detail: Hashable, Sendable {
+  case sql(SQLDetail)
+}
+
+/// What is known of an SQL command: its statements, or why it could not be understood.
+public struct SQLDetail: Hashable, Sendable {
+  public var statements: [SQLStatement]
+  /// Why the text was not understood; nil when it was. Effects and footprint are then `.unknown` and `.everything`.
+  public var misunderstood: SQLMisunderstanding?
+
+  public init(statements: [SQLStatement], misunderstood: SQLMisunderstanding? = nil) {
+    self.statements = statements
+    self.misunderstood = misunderstood
+  }
+}
+
+/// Why a text could not be analysed.
+public enum SQLMisunderstanding: Hashable, Sendable {
+  /// PostgreSQL's own parser refuses it; `position` counts characters from 1, as in ErrorResponse field P.
+  case syntax(message: String, position: Int)
+  /// Nested deeper than we follow.
+  case tooDeep
+  /// Longer than the limit, in bytes.
+  case tooLong(limit: Int)
+  /// Not valid UTF-8, or holds a zero byte.
+  case notText
+  /// The session's settings would make the backend read it differently from us.
+  case unsafe(String)
+  /// A message that names a routine by OID (FunctionCall), or a statement that the session does not know.
+  case opaque(String)
+}
+
+/// One statement of an SQL text.
+public struct SQLStatement: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
+    case select, insert, update, delete, merge, truncate, copyTo = "copy_to", copyFrom = "copy_from", create, alter,
+      drop, grant, call, `do`, explain, prepare, execute, deallocate, declare, fetch, close, set, show, begin, commit,
+      rollback, savepoint, lock, listen, notify, analyze, vacuum, other
+  }
+  /// Whether an UPDATE or DELETE says which rows it means.
+  public enum Predicate: String, Hashable, Sendable {
+    /// The statement has no such clause (a SELECT, a CREATE).
+    case notApplicable
+    /// No WHERE, or one that is true whatever the row holds (DECISIONS 10).
+    case absent
+    case present
+  }
+  public var kind: Kind
+  public var effects: Effects
+  public var footprint: Footprint
+  /// The worst predicate of all the UPDATEs and DELETEs in it, those inside CTEs included.
+  public var predicate: Predicate
+  /// Kinds of all statements nested in it (CTEs, EXPLAIN, PREPARE, DECLARE), itself included.
+  public var kinds: Set<Kind>
+
+  public init(
+    kind: Kind, effects: Effects, footprint: Footprint, predicate: Predicate = .notApplicable,
+    kinds: Set<Kind>? = nil
+  ) {
+    self.kind = kind
+    self.effects = effects
+    self.footprint = footprint
+    self.predicate = predicate
+    self.kinds = kinds ?? [kind]
+  }
+}

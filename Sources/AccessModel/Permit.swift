@@ -1,0 +1,100 @@
+/// The right to send one decided and recorded command to the backend.
+///
+/// It cannot be copied, only consumed; and only the enforcer can make one: the initialiser is SPI that the target
+/// Enforcement alone imports, which an architecture test holds.
+public struct Permit: ~Copyable, Sendable {
+  public let command: CommandID
+
+  @_spi(Minting) public init(for command: CommandID) { self.command = command }
+}
+
+/// The right to send what is not a command but belongs to the protocol's own traffic (DECISIONS 12).
+///
+/// The list is closed: what is not on it needs a `Permit`.
+public struct ControlPermit: ~Copyable, Sendable {
+  public enum Purpose: String, Hashable, Sendable, CaseIterable {
+    /// The gateway's own start-up and authentication towards the backend.
+    case handshake
+    /// Sync, Flush and Terminate: ends of segments and of the session.
+    case synchronize
+    /// Describe and Close of statements and portals that were decided before.
+    case describe, close
+    /// Execute of a portal: its Bind was the command, decided and recorded before.
+    case execute
+    /// CopyData, CopyDone and CopyFail of a COPY that was decided before.
+    case copyData
+    /// The statement that always fails, in place of a refused one (DECISIONS 2).
+    case failingStatement
+    /// CancelRequest, on a connection of its own.
+    case cancel
+  }
+  public let purpose: Purpose
+
+  public init(_ purpose: Purpose) { self.purpose = purpose }
+}
+
+/// The enforcer's answer to a session about one command.
+public enum Verdict: ~Copyable, Sendable {
+  case forward(Permit)
+  case refuse(Refusal)
+}
+
+/// Why a command does not reach the backend, in terms that each protocol can say in its own way.
+public struct Refusal: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    /// A rule, or the lack of an access grant.
+    case denied
+    /// The text is not understood, and that is the only reason.
+    case misunderstood(SQLMisunderstanding)
+    /// Nobody approved in time, or an approver said no.
+    case notApproved
+    /// The person cancelled while waiting.
+    case cancelled
+    /// The gateway is going down.
+    case shutdown
+    /// The audit trail or another part that must not be missing does not work.
+    case unavailable
+  }
+  public var kind: Kind
+  public var denial: Denial
+
+  public init(_ kind: Kind, _ denial: Denial) {
+    self.kind = kind
+    self.denial = denial
+  }
+}
+
+/// How a command ended.
+public struct Outcome: Hashable, Sendable {
+  public enum Ending: String, Hashable, Sendable {
+    /// The backend says that it is complete.
+    case completed
+    /// A portal stopped at its row limit and can go on.
+    case suspended
+    /// The backend answered with an error, or an earlier error of the pipeline made it skip the command.
+    case failed, skipped
+    /// The connection to the backend or the client broke before the end.
+    case lost
+  }
+  public var ending: Ending
+  /// The backend's own words of success, `INSERT 0 3`; empty without.
+  public var tag: String
+  /// SQLSTATE of an error; empty without.
+  public var errorCode: String
+  public var rows: Int
+  /// Bytes of results sent to the client.
+  public var bytes: Int
+  /// Names of masked columns of the result.
+  public var masked: [String]
+
+  public init(
+    ending: Ending, tag: String = "", errorCode: String = "", rows: Int = 0, bytes: Int = 0, masked: [String] = []
+  ) {
+    self.ending = ending
+    self.tag = tag
+    self.errorCode = errorCode
+    self.rows = rows
+    self.bytes = bytes
+    self.masked = masked
+  }
+}

@@ -1,0 +1,60 @@
+/// The two ends of a proxied connection.
+public enum Side: String, Hashable, Sendable {
+  case client, backend
+}
+
+/// What a session tells whoever drives it, in the order in which it happened.
+public enum SessionEvent: Hashable, Sendable {
+  /// A command waits for `resolve`; nothing of it has reached the backend.
+  case command(CommandID, Command)
+  /// A result's columns are known and wait for `mask`; none of its rows has reached the client.
+  case columns(CommandID, [ResultColumn])
+  /// A command ended.
+  case finished(CommandID, Outcome)
+  /// The session sent something of the gateway's own to the backend.
+  case control(ControlPermit.Purpose)
+  /// The session stalls until a fact is supplied (DECISIONS 4).
+  case needs(Fact)
+  /// Both sides are to be closed once the output is written.
+  case ended
+}
+
+/// What a session cannot find out by itself.
+public enum Fact: Hashable, Sendable {
+  /// Names of the relation with this OID and of its columns.
+  case relation(oid: UInt32)
+  /// An analysis too large for the event loop.
+  case analysis(text: String)
+}
+
+/// A fault on the wire, with whose it is.
+public struct ProtocolError: Error, Hashable, Sendable {
+  public enum Fault: String, Hashable, Sendable { case client, backend, gateway }
+  public var fault: Fault
+  /// SQLSTATE, HTTP status or the like; what the protocol's own error would carry.
+  public var code: String
+  /// Lower case, without a full stop.
+  public var message: String
+
+  public init(fault: Fault, code: String, message: String) {
+    self.fault = fault
+    self.code = code
+    self.message = message
+  }
+}
+
+/// A codec that owns both sides of one connection and opens no socket: bytes and answers in, events and bytes out.
+public protocol ProtocolSession: ~Copyable {
+  associatedtype Input
+  associatedtype Output
+  /// Takes what was read from a side. Throws when that side broke the protocol beyond repair.
+  mutating func receive(_ input: Input, from side: Side) throws(ProtocolError)
+  /// The next thing that happened, or nil.
+  mutating func nextEvent() -> SessionEvent?
+  /// Answers `.command`: lets it pass by consuming the permit, or refuses it in the protocol's own words.
+  mutating func resolve(_ id: CommandID, _ verdict: consuming Verdict) throws(ProtocolError)
+  /// Answers `.columns`.
+  mutating func mask(_ id: CommandID, with plan: MaskPlan) throws(ProtocolError)
+  /// Bytes to be written to a side, or nil.
+  mutating func takeOutput(for side: Side) -> Output?
+}

@@ -1,0 +1,109 @@
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// The content of one record as it is read back; members that its event does not have are nil.
+///
+/// Names are those of the JSON. It is wide and flat because it serves to print and to search, not to decide.
+public struct AuditEntry: Hashable, Sendable, Decodable {
+  public struct Access: Hashable, Sendable, Decodable {
+    public var kind: String
+    public var path: [String?]
+    public var effects: [String]
+  }
+  /// What a command may touch: everything, or these.
+  public enum Footprint: Hashable, Sendable, Decodable {
+    case everything
+    case resources([Access])
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if (try? container.decode(String.self)) == "everything" {
+        self = .everything
+      } else {
+        self = .resources(try container.decode([Access].self))
+      }
+    }
+  }
+
+  /// `gateway_started`, `gateway_stopped`, `authenticated`, `session_opened`, `session_closed`, `decided`, `finished`,
+  /// `control`, `approval` or `administration`.
+  public var event: String
+  public var session: String?
+  public var command: UInt64?
+  // gateway_started, gateway_stopped
+  public var version: String?
+  public var policy: String?
+  public var reason: String?
+  // authenticated, session_opened
+  public var user: String?
+  public var client: String?
+  public var method: String?
+  public var succeeded: Bool?
+  public var gateway: String?
+  public var region: String?
+  public var groups: [String]?
+  public var connection: String?
+  public var labels: [String: String]?
+  public var `protocol`: String?
+  public var backend: String?
+  public var backendUser: String?
+  public var database: String?
+  public var application: String?
+  // decided
+  public var action: String?
+  public var rule: String?
+  public var approvers: [String]?
+  public var stage: String?
+  public var effects: [String]?
+  public var footprint: Footprint?
+  public var footprintCount: Int?
+  public var statements: [String]?
+  public var statementCount: Int?
+  public var misunderstood: String?
+  public var text: String?
+  public var textBytes: Int?
+  public var textSHA256: String?
+  public var redacted: Bool?
+  public var parameters: Int?
+  public var parameterBytes: Int?
+  // finished
+  public var ending: String?
+  public var tag: String?
+  public var error: String?
+  public var rows: Int?
+  public var bytes: Int?
+  public var masked: [String]?
+  public var maskedCount: Int?
+  public var duration: Int64?
+  // control, approval, administration
+  public var purpose: String?
+  public var request: Int64?
+  public var step: String?
+  public var person: String?
+  public var actor: String?
+  public var verb: String?
+  public var subject: String?
+
+  private enum CodingKeys: String, CodingKey {
+    case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
+      connection, labels, `protocol`, backend, database, application, action, rule, approvers, stage, effects,
+      footprint, statements, misunderstood, text, redacted, parameters, ending, tag, error, rows, bytes, masked,
+      purpose, request, step, person, actor, verb, subject
+    case backendUser = "backend_user"
+    case footprintCount = "footprint_count"
+    case statementCount = "statement_count"
+    case textBytes = "text_bytes"
+    case textSHA256 = "text_sha256"
+    case parameterBytes = "parameter_bytes"
+    case maskedCount = "masked_count"
+    case duration = "duration_us"
+  }
+}
+
+extension AuditRecord {
+  /// The payload, decoded; nil when it is no JSON of ours, which a record that passed its check always is.
+  public var entry: AuditEntry? { try? JSONDecoder().decode(AuditEntry.self, from: Data(payload)) }
+}

@@ -1,0 +1,232 @@
+import Crypto
+import Enforcement
+import Glibc
+
+/// The last record of a lane: whoever keeps it elsewhere can tell later that nothing before it was changed or cut off.
+public struct AuditHead: Hashable, Sendable, Codable {
+  public var lane: String
+  /// 0 for a lane without a record.
+  public var sequence: UInt64
+  /// SHA-256 in lower-case hex; empty for a lane without a record.
+  public var hash: String
+
+  public init(lane: String, sequence: UInt64, hash: String) {
+    self.lane = lane
+    self.sequence = sequence
+    self.hash = hash
+  }
+}
+
+/// One chain of audit records, written by one event loop.
+///
+/// Not Sendable: create, use and close it on one event loop. A record is safe from the death of the process, `kill -9`
+/// included, when `append` returns, because it lies in pages that belong to the kernel; it is not yet safe from the loss
+/// of power.
+public final class AuditLane: AuditSink {
+  public let name: String
+  private let directory: AuditDirectory
+  private let path: String
+  private let lock: Int32
+  private let segmentSize: Int
+  private let now: () -> Int64
+  private let allocator: SegmentAllocator
+  private let background: (@escaping @Sendable () -> Void) -> Void
+
+  private var current: SegmentWriter?
+  private var preparation: Preparation?
+  private var retryAt = Int64.min
+  private var reserve: OutcomeReserve
+  private var position: ChainPosition
+  /// Link, sequence number, time and payload of the record at hand, as they are hashed.
+  private var scratch = JSONWriter()
+  private static let prefix = SegmentFormat.hashSize + 16
+
+  /// Opens the lane: finds its last committed record and starts a new segment behind it.
+  ///
+  /// - Parameters:
+  ///   - name: see `AuditDirectory.isLaneName`.
+  ///   - segmentSize: bytes of one segment file, at least 4096; two of them are allocated at any time. Records are at
+  ///     most about 1 MiB long, and one that does not fit a segment is refused.
+  ///   - background: where the next segment is prepared. Preparing takes some milliseconds, so the gateway passes a
+  ///     thread pool; by default it is done at once.
+  ///   - now: µs since 1970. Times in the chain never go backwards, whatever it says.
+  ///
+  /// Throws when the lane is open elsewhere, when there is no room, and when its newest segment is damaged: the message
+  /// says where, and the trail is left as it is.
+  public convenience init(
+    directory: AuditDirectory, name: String, segmentSize: Int = 16 << 20,
+    background: @escaping (@escaping @Sendable () -> Void) -> Void = { $0() }, now: @escaping () -> Int64
+  ) throws(AuditFailure) {
+    try self.init(
+      directory: directory, name: name, segmentSize: segmentSize, allocator: .disk, background: background, now: now)
+  }
+
+  init(
+    directory: AuditDirectory, name: String, segmentSize: Int, allocator: SegmentAllocator,
+    background: @escaping (@escaping @Sendable () -> Void) -> Void = { $0() }, now: @escaping () -> Int64
+  ) throws(AuditFailure) {
+    guard AuditDirectory.isLaneName(name) else { throw AuditFailure("invalid name of an audit lane: \"\(name)\"") }
+    guard segmentSize >= 4096, segmentSize <= 1 << 30 else {
+      throw AuditFailure("size of an audit segment must be from 4096 bytes to 1 GiB")
+    }
+    let path = "\(directory.path)/\(name)"
+    try Files.makeDirectory(path)
+    let lock = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard lock >= 0 else { throw Files.failure("open", path) }
+    do throws(AuditFailure) {
+      guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw AuditFailure("audit lane \"\(name)\" is open already") }
+      position = try LaneRecovery.recover(lane: name, path: path)
+    } catch {
+      Glibc.close(lock)
+      throw error
+    }
+    self.name = name
+    self.directory = directory
+    self.path = path
+    self.lock = lock
+    self.segmentSize = segmentSize & ~7
+    self.now = now
+    self.allocator = allocator
+    self.background = background
+    reserve = OutcomeReserve(limit: segmentSize / 2)
+    scratch.append(position.link)
+    // A failure from here on runs deinit, which gives the lock back.
+    try use(try allocator.allocate(filePath(position.segment + 1), self.segmentSize), at: now())
+    prepareNext()
+  }
+
+  deinit {
+    preparation?.abandon()
+    Glibc.close(lock)
+  }
+
+  /// The last record.
+  public var head: AuditHead {
+    AuditHead(lane: name, sequence: position.sequence, hash: recordHash.hex)
+  }
+
+  /// The hash of the last record; empty without one.
+  private var recordHash: [UInt8] {
+    guard let current, current.offset > SegmentFormat.headerSize else { return position.recordHash }
+    return link
+  }
+
+  /// What the next record or header continues.
+  private var link: [UInt8] { Array(scratch.bytes.prefix(SegmentFormat.hashSize)) }
+
+  /// Appends one record. Returns only once it would survive the death of this process.
+  ///
+  /// Throws before anything was written when there is no room: for most events already when what is left is needed for
+  /// the outcomes of commands that were permitted before.
+  public func append(_ event: AuditEvent) throws(AuditFailure) {
+    guard current != nil else { throw AuditFailure("audit lane \"\(name)\" is closed") }
+    let time = max(position.time, now())
+    let sequence = position.sequence &+ 1
+    scratch.removeAll(keepingFirst: SegmentFormat.hashSize)
+    scratch.appendInteger(sequence)
+    scratch.appendInteger(time)
+    scratch.event(event)
+    let payload = scratch.bytes.count - AuditLane.prefix
+    try makeRoom(for: event, size: SegmentFormat.recordSize(payload: payload), at: time)
+    guard let current else { throw AuditFailure("audit lane \"\(name)\" is closed") }
+
+    var hash = SHA256()
+    scratch.bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    hash.finalize().withUnsafeBytes { digest in
+      scratch.bytes.withUnsafeBytes { bytes in
+        current.write(
+          content: UnsafeRawBufferPointer(rebasing: bytes[SegmentFormat.hashSize...]), payload: payload, hash: digest)
+      }
+      scratch.replace(at: 0, with: digest)
+    }
+    position.sequence = sequence
+    position.time = time
+    reserve.record(event)
+    if preparation == nil, current.isThreeQuartersFull, time >= retryAt { prepareNext() }
+  }
+
+  /// Ends the lane: waits until everything is on the disk and gives unused room back. Blocks for some milliseconds.
+  public func close() {
+    position.recordHash = recordHash
+    current?.synchronize()
+    current = nil
+    preparation?.abandon()
+    preparation = nil
+  }
+
+  // MARK: Room
+
+  /// Makes sure that the record fits the current segment and that enough is left behind it.
+  private func makeRoom(for event: AuditEvent, size: Int, at time: Int64) throws(AuditFailure) {
+    guard let current else { return }
+    let capacity = segmentSize - SegmentFormat.headerSize
+    guard size <= capacity else {
+      throw AuditFailure("audit record of \(size) bytes does not fit a segment of \(segmentSize) bytes")
+    }
+    let fits = size <= current.remaining
+    let kept = OutcomeReserve.covers(event) ? 0 : reserve.bytes(after: event)
+    if fits, current.remaining - size >= kept { return }
+    // A next segment is needed: for the record itself, or as the room to be kept.
+    guard let next = try nextSegment(at: time) else {
+      throw AuditFailure("audit trail \"\(path)\" is full: no room for another segment")
+    }
+    if fits { return }
+    guard capacity - size >= kept else {
+      throw AuditFailure("audit record of \(size) bytes leaves no room for outcomes in a segment of \(segmentSize) bytes")
+    }
+    preparation = nil
+    try use(next, at: time)
+    prepareNext()
+  }
+
+  /// The prepared segment; tries again when an attempt failed a second ago, and waits for one that is under way.
+  private func nextSegment(at time: Int64) throws(AuditFailure) -> PreparedSegment? {
+    if preparation == nil {
+      guard time >= retryAt else { return nil }
+      prepareNext()
+    }
+    // Only a lane that fills a whole segment faster than one is allocated comes to wait here.
+    for _ in 0..<10_000 {
+      guard let preparation else { return nil }
+      do throws(AuditFailure) {
+        if let segment = try preparation.result() { return segment }
+      } catch {
+        self.preparation = nil
+        guard time >= retryAt else { throw error }
+        // That may have been long ago: once more before giving up, then not for a second.
+        retryAt = time &+ 1_000_000
+        prepareNext()
+        continue
+      }
+      usleep(200)
+    }
+    return nil
+  }
+
+  private func prepareNext() {
+    guard let current else { return }
+    let preparation = Preparation()
+    self.preparation = preparation
+    let path = filePath(current.number + 1)
+    background { [allocator, segmentSize] in preparation.run(allocator, path: path, size: segmentSize) }
+  }
+
+  /// Puts a segment into use; the one before is closed by losing its last reference.
+  private func use(_ segment: PreparedSegment, at time: Int64) throws(AuditFailure) {
+    let time = max(position.time, time)
+    let header = SegmentHeader(
+      lane: name, number: position.segment + 1, createdAt: time, previous: link,
+      firstSequence: position.sequence + 1)
+    position.recordHash = recordHash
+    guard let writer = SegmentWriter(segment, header: header) else {
+      segment.discard()
+      throw AuditFailure("audit segment \"\(segment.path)\" could not be used")
+    }
+    current = writer
+    position.segment = header.number
+    position.time = time
+    scratch.replace(at: 0, with: header.encoded().suffix(SegmentFormat.hashSize))
+  }
+
+  private func filePath(_ number: UInt64) -> String { "\(path)/\(SegmentFormat.fileName(number))" }
+}

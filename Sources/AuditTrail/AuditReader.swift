@@ -1,0 +1,169 @@
+import Enforcement
+import Glibc
+
+/// Reads a trail, also while gateways write to it.
+public struct AuditReader: Sendable {
+  /// `<data>/audit`.
+  public let directory: String
+
+  /// `directory` is the trail's own folder, see `AuditDirectory.path(data:)`.
+  public init(directory: String) { self.directory = directory }
+
+  /// Names of the lanes, sorted.
+  public func lanes() throws(AuditFailure) -> [String] { try Files.lanes(in: directory) }
+
+  /// The records of one lane from the first.
+  public func records(ofLane lane: String) -> LaneCursor { LaneCursor(directory: directory, lane: lane) }
+
+  /// The records of all lanes that there are now, in the order of their times; those of one lane keep their order.
+  public func records() throws(AuditFailure) -> MergedCursor {
+    MergedCursor(try lanes().map { records(ofLane: $0) })
+  }
+}
+
+/// A place in one lane from which records are read one after the other, across segments.
+///
+/// At the end of the lane `next` returns nil; called later it returns what was committed meanwhile.
+public struct LaneCursor {
+  public let lane: String
+  private let path: String
+  private var reader: SegmentReader?
+  /// Segments begun so far.
+  private(set) var segments = 0
+
+  init(directory: String, lane: String) {
+    self.lane = lane
+    path = "\(directory)/\(lane)"
+  }
+
+  /// The next record, checked against the one before; nil when there is none yet. Throws at the first fault.
+  public mutating func next() throws(AuditFault) -> AuditRecord? {
+    while true {
+      if let reader {
+        if let record = try reader.next() { return record }
+        guard let following = try segment(after: reader) else { return nil }
+        // Between the two looks the last records of this segment may have been written.
+        if let record = try reader.next() { return record }
+        guard try reader.checkEnd() == .clean else {
+          throw fault(reader, "a record was not committed, and segments follow")
+        }
+        guard following.header.previous == reader.link else {
+          throw AuditFault(
+            lane: lane, segment: following.number, sequence: following.sequence, offset: 32,
+            reason: "the segment does not continue the one before it")
+        }
+        guard following.sequence == reader.sequence, following.header.createdAt >= reader.time else {
+          throw fault(following, "the segment's first record or time does not follow the segment before it")
+        }
+        self.reader = following
+      } else {
+        guard let first = try segment(after: nil) else { return nil }
+        guard first.sequence == 1, first.header.previous.allSatisfy({ $0 == 0 }) else {
+          throw fault(first, "the first segment continues another")
+        }
+        reader = first
+      }
+      segments += 1
+    }
+  }
+
+  /// How the newest segment ends, once `next` has returned nil.
+  func end() throws(AuditFault) -> SegmentReader.End { try reader?.checkEnd() ?? .clean }
+
+  /// The segment behind this one when it is in use; throws when it is missing and later ones are there.
+  private func segment(after reader: SegmentReader?) throws(AuditFault) -> SegmentReader? {
+    let number = (reader?.number ?? 0) + 1
+    let numbers: [UInt64]
+    do throws(AuditFailure) {
+      numbers = try Files.segments(in: path)
+    } catch {
+      throw AuditFault(lane: lane, segment: number, reason: error.message)
+    }
+    guard numbers.contains(number) else {
+      if let later = numbers.last, later > number {
+        throw AuditFault(lane: lane, segment: number, sequence: reader?.sequence, reason: "the segment is missing")
+      }
+      return nil
+    }
+    if let following = try SegmentReader.open(lanePath: path, lane: lane, number: number) { return following }
+    // Only the newest may be unused.
+    if let later = numbers.last, later > number, try isUsed(later) {
+      throw AuditFault(lane: lane, segment: number, sequence: reader?.sequence, reason: "the segment has no header")
+    }
+    return nil
+  }
+
+  private func isUsed(_ number: UInt64) throws(AuditFault) -> Bool {
+    try SegmentReader.open(lanePath: path, lane: lane, number: number) != nil
+  }
+
+  private func fault(_ reader: SegmentReader, _ reason: String) -> AuditFault {
+    AuditFault(
+      lane: lane, segment: reader.number, sequence: reader.sequence, offset: reader.offset, reason: reason)
+  }
+}
+
+/// The records of several lanes in the order of their times.
+public struct MergedCursor {
+  private var lanes: [(cursor: LaneCursor, next: AuditRecord?)]
+
+  init(_ cursors: [LaneCursor]) { lanes = cursors.map { ($0, nil) } }
+
+  /// The earliest record not yet returned; of equal times the lane that sorts first. nil when no lane has one.
+  public mutating func next() throws(AuditFault) -> AuditRecord? {
+    var earliest: Int?
+    for index in lanes.indices {
+      if lanes[index].next == nil { lanes[index].next = try lanes[index].cursor.next() }
+      guard let candidate = lanes[index].next else { continue }
+      if let found = earliest, let best = lanes[found].next, best.time <= candidate.time { continue }
+      earliest = index
+    }
+    guard let earliest else { return nil }
+    defer { lanes[earliest].next = nil }
+    return lanes[earliest].next
+  }
+
+  var laneNames: [String] { lanes.map(\.cursor.lane) }
+
+  mutating func add(_ cursor: LaneCursor) { lanes.append((cursor, nil)) }
+}
+
+/// Follows a trail: each poll returns what was committed since the last one.
+public struct AuditTail {
+  private let reader: AuditReader
+  private var cursor = MergedCursor([])
+
+  /// - Parameter directory: the trail's own folder, `<data>/audit`.
+  public init(directory: String) { reader = AuditReader(directory: directory) }
+
+  /// Goes to the end; what was there before is not returned.
+  ///
+  /// `visit` sees each record passed over, so that a formatter can learn the sessions that are still open.
+  public mutating func skipToEnd(_ visit: (AuditRecord) -> Void = { _ in }) throws(AuditFault) {
+    while let record = try next() { visit(record) }
+  }
+
+  /// At most `limit` records that were committed since the last poll, in the order of their times.
+  ///
+  /// A record of one lane can come after a later one of another lane when it was committed after the poll that returned
+  /// that one. Lanes that appear are followed from their first record.
+  public mutating func poll(limit: Int = 1000) throws(AuditFault) -> [AuditRecord] {
+    var records: [AuditRecord] = []
+    while records.count < limit, let record = records.isEmpty ? try next() : try cursor.next() {
+      records.append(record)
+    }
+    return records
+  }
+
+  private mutating func next() throws(AuditFault) -> AuditRecord? {
+    let names: [String]
+    do throws(AuditFailure) {
+      names = try reader.lanes()
+    } catch {
+      throw AuditFault(lane: "", segment: 0, reason: error.message)
+    }
+    let known = cursor.laneNames
+    for name in names where !known.contains(name) { cursor.add(reader.records(ofLane: name)) }
+    return try cursor.next()
+  }
+}

@@ -1,0 +1,243 @@
+import AccessModel
+import Crypto
+import Enforcement
+
+/// The bounds of what one record keeps.
+enum RecordLimits {
+  /// Bytes of a command's text; of a longer one its length and SHA-256 are kept too (DECISIONS 23).
+  static let text = 65_536
+  /// Resources of a footprint.
+  static let resources = 256
+  /// Bytes, as written, of a name.
+  static let name = 512
+  /// Bytes, as written, of a reason or another sentence.
+  static let sentence = 4096
+  /// Bytes, as written, of a list of names.
+  static let list = 16_384
+  /// What a `finished` or `sessionClosed` record takes at most; this much is kept free for each (DECISIONS 23).
+  static let outcome = 2048
+}
+
+extension JSONWriter {
+  /// One event as a JSON object whose member `event` says which.
+  mutating func event(_ event: AuditEvent) {
+    switch event {
+    case .gatewayStarted(let version, let policy):
+      begin("gateway_started")
+      field("version", version, limit: RecordLimits.name)
+      field("policy", policy, limit: RecordLimits.name)
+    case .gatewayStopped(let reason):
+      begin("gateway_stopped")
+      field("reason", reason, limit: RecordLimits.name)
+    case .authenticated(let authentication): write(authentication)
+    case .sessionOpened(let facts): write(facts)
+    case .sessionClosed(let session, let reason):
+      begin("session_closed")
+      field("session", session, limit: RecordLimits.name)
+      field("reason", reason, limit: RecordLimits.name)
+    case .decided(let record): write(record)
+    case .finished(let session, let command, let outcome, let duration):
+      begin("finished")
+      field("session", session, limit: RecordLimits.name)
+      field("command", command.rawValue)
+      write(outcome)
+      field("duration_us", duration)
+    case .control(let session, let purpose):
+      begin("control")
+      field("session", session, limit: RecordLimits.name)
+      field("purpose", purpose.rawValue)
+    case .approval(let record): write(record)
+    case .administration(let actor, let verb, let subject):
+      begin("administration")
+      field("actor", actor, limit: RecordLimits.name)
+      field("verb", verb, limit: RecordLimits.name)
+      field("subject", subject, limit: RecordLimits.sentence)
+    }
+    raw("}")
+  }
+
+  private mutating func begin(_ name: StaticString) {
+    raw("{\"event\":\"")
+    raw(name)
+    raw("\"")
+  }
+
+  private mutating func write(_ authentication: Authentication) {
+    begin("authenticated")
+    field("user", authentication.user, limit: RecordLimits.name)
+    field("client", authentication.clientAddress, limit: RecordLimits.name)
+    field("method", authentication.method, limit: RecordLimits.name)
+    field("succeeded", authentication.succeeded)
+    fieldUnlessEmpty("reason", authentication.reason, limit: RecordLimits.sentence)
+  }
+
+  private mutating func write(_ facts: SessionFacts) {
+    begin("session_opened")
+    field("session", facts.session, limit: RecordLimits.name)
+    field("gateway", facts.gateway, limit: RecordLimits.name)
+    field("region", facts.region, limit: RecordLimits.name)
+    field("user", facts.subject.user, limit: RecordLimits.name)
+    field("groups", facts.subject.groups, limit: RecordLimits.list)
+    field("connection", facts.subject.connection, limit: RecordLimits.name)
+    labels(facts.subject.labels)
+    field("protocol", facts.subject.protocolName, limit: RecordLimits.name)
+    field("client", facts.subject.clientAddress, limit: RecordLimits.name)
+    field("backend", facts.backendAddress, limit: RecordLimits.name)
+    field("backend_user", facts.backendUser, limit: RecordLimits.name)
+    field("database", facts.database, limit: RecordLimits.name)
+    fieldUnlessEmpty("application", facts.application, limit: RecordLimits.name)
+  }
+
+  private mutating func labels(_ labels: [String: String]) {
+    if labels.isEmpty { return }
+    key("labels")
+    raw("{")
+    for (index, label) in labels.sorted(by: { $0.key < $1.key }).prefix(64).enumerated() {
+      if index > 0 { raw(",") }
+      string(label.key, limit: RecordLimits.name)
+      raw(":")
+      string(label.value, limit: RecordLimits.name)
+    }
+    raw("}")
+  }
+
+  private mutating func write(_ record: DecisionRecord) {
+    begin("decided")
+    field("session", record.session, limit: RecordLimits.name)
+    field("command", record.id.rawValue)
+    field("action", record.action.rawValue)
+    fieldUnlessEmpty("rule", record.rule, limit: RecordLimits.name)
+    fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
+    if !record.approvers.isEmpty { field("approvers", record.approvers, limit: RecordLimits.list) }
+    field("stage", record.command.stage.rawValue)
+    key("effects")
+    write(record.command.effects)
+    write(record.command.footprint)
+    write(record.command.detail)
+    text(record.command.text)
+    if record.command.parameters != .none {
+      field("parameters", record.command.parameters.count)
+      field("parameter_bytes", record.command.parameters.encoded.count)
+    }
+    field("policy", record.policy, limit: RecordLimits.name)
+  }
+
+  private mutating func write(_ effects: Effects) {
+    raw("[")
+    if effects.isUnknown {
+      string("unknown")
+    } else {
+      var first = true
+      for (name, effect) in Effects.named where effects.contains(effect) {
+        if !first { raw(",") }
+        string(name)
+        first = false
+      }
+    }
+    raw("]")
+  }
+
+  private mutating func write(_ footprint: Footprint) {
+    key("footprint")
+    switch footprint {
+    case .everything: string("everything")
+    case .resources(let accesses):
+      raw("[")
+      for (index, access) in accesses.prefix(RecordLimits.resources).enumerated() {
+        if index > 0 { raw(",") }
+        raw("{\"kind\":")
+        string(access.resource.kind.rawValue)
+        key("path")
+        path(access.resource.path)
+        key("effects")
+        write(access.effects)
+        raw("}")
+      }
+      raw("]")
+      if accesses.count > RecordLimits.resources { field("footprint_count", accesses.count) }
+    }
+  }
+
+  /// Names from the outermost inwards; null where the name could not be resolved.
+  private mutating func path(_ path: [String?]) {
+    raw("[")
+    for (index, part) in path.prefix(8).enumerated() {
+      if index > 0 { raw(",") }
+      if let part { string(part, limit: RecordLimits.name) } else { raw("null") }
+    }
+    raw("]")
+  }
+
+  private mutating func write(_ detail: Detail) {
+    switch detail {
+    case .sql(let sql):
+      key("statements")
+      raw("[")
+      for (index, statement) in sql.statements.prefix(RecordLimits.resources).enumerated() {
+        if index > 0 { raw(",") }
+        string(statement.kind.rawValue)
+      }
+      raw("]")
+      if sql.statements.count > RecordLimits.resources { field("statement_count", sql.statements.count) }
+      if let misunderstood = sql.misunderstood {
+        field("misunderstood", JSONWriter.words(misunderstood), limit: RecordLimits.sentence)
+      }
+    }
+  }
+
+  private static func words(_ misunderstanding: SQLMisunderstanding) -> String {
+    switch misunderstanding {
+    // The parser's message quotes the text next to the error, which may be a password: the position is enough.
+    case .syntax(_, let position): "syntax error at character \(position)"
+    case .tooDeep: "nested too deeply"
+    case .tooLong(let limit): "longer than \(limit) bytes"
+    case .notText: "not valid text"
+    case .unsafe(let why): why
+    case .opaque(let what): what
+    }
+  }
+
+  /// The text without passwords, cut between two characters; of a text that is cut its length and hash are kept too.
+  ///
+  /// The hash is taken of the text without passwords: a hash of the original would let a password be guessed.
+  private mutating func text(_ original: String) {
+    guard let redacted = PasswordRedaction.redact(original) else { return boundedText(original) }
+    boundedText(redacted)
+    field("redacted", true)
+  }
+
+  private mutating func boundedText(_ text: String) {
+    guard text.utf8.count > RecordLimits.text else { return field("text", text) }
+    let utf8 = text.utf8
+    var end = utf8.index(utf8.startIndex, offsetBy: RecordLimits.text)
+    while end > utf8.startIndex, utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
+    field("text", String(text[..<end]))
+    field("text_bytes", utf8.count)
+    var hash = SHA256()
+    var copy = text
+    copy.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+    field("text_sha256", Array(hash.finalize()).hex)
+  }
+
+  private mutating func write(_ outcome: Outcome) {
+    field("ending", outcome.ending.rawValue)
+    fieldUnlessEmpty("tag", outcome.tag, limit: 128)
+    fieldUnlessEmpty("error", outcome.errorCode, limit: 32)
+    field("rows", outcome.rows)
+    field("bytes", outcome.bytes)
+    if !outcome.masked.isEmpty {
+      field("masked", outcome.masked, limit: 768)
+      field("masked_count", outcome.masked.count)
+    }
+  }
+
+  private mutating func write(_ record: ApprovalRecord) {
+    begin("approval")
+    field("request", record.request)
+    field("session", record.session, limit: RecordLimits.name)
+    field("command", record.command.rawValue)
+    field("step", record.step.rawValue)
+    field("person", record.person, limit: RecordLimits.name)
+    fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
+  }
+}

@@ -1,0 +1,188 @@
+/// Takes passwords out of the text of a command before it is stored, whatever the rules say (DECISIONS 25).
+///
+/// It does not try to find the password: where the text speaks of one (`password` in any case, which covers roles, user
+/// mappings, subscriptions and connection strings) or holds a URL with a user in it, every string literal goes, and
+/// every comment that speaks of one. Too much is lost rather than too little.
+enum PasswordRedaction {
+  /// The text without its literals, or nil when there is nothing to hide.
+  static func redact(_ text: String) -> String? {
+    let found: Bool? = text.utf8.withContiguousStorageIfAvailable { mentionsSecret($0) }
+    guard found ?? mentionsSecret(Array(text.utf8)) else { return nil }
+    var scanner = LiteralScanner(Array(text.utf8))
+    return scanner.redacted()
+  }
+
+  /// True when the text has `password` or `passwd` in any case, or `://` and later, in the same word, `@`.
+  static func mentionsSecret(_ text: some RandomAccessCollection<UInt8>) -> Bool {
+    var inURL = false
+    var previous: UInt8 = 0
+    var index = text.startIndex
+    while index != text.endIndex {
+      let byte = text[index]
+      if byte | 0x20 == UInt8(ascii: "p") {
+        let rest = text[index...]
+        if starts(rest, with: "password") || starts(rest, with: "passwd") { return true }
+      } else if byte == UInt8(ascii: "/"), previous == UInt8(ascii: "/") {
+        inURL = true
+      } else if byte == UInt8(ascii: "@"), inURL {
+        return true
+      } else if byte <= 0x20 || byte == UInt8(ascii: "'") {
+        inURL = false
+      }
+      previous = byte
+      text.formIndex(after: &index)
+    }
+    return false
+  }
+
+  private static func starts(_ text: some Collection<UInt8>, with word: StaticString) -> Bool {
+    let letters = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
+    var index = text.startIndex
+    for letter in letters {
+      guard index != text.endIndex, text[index] | 0x20 == letter else { return false }
+      text.formIndex(after: &index)
+    }
+    return true
+  }
+}
+
+/// Walks over SQL as PostgreSQL's lexer does (PostgreSQL 4.1), as far as telling literals from the rest needs it.
+///
+/// `standard_conforming_strings` is on: the gateway refuses sessions that turn it off.
+private struct LiteralScanner {
+  private let text: [UInt8]
+  private var position = 0
+  private var output: [UInt8] = []
+  /// The last word was `password`: what is quoted next is one, even in the wrong kind of quotes.
+  private var afterPassword = false
+
+  init(_ text: [UInt8]) { self.text = text }
+
+  private func byte(_ ahead: Int = 0) -> UInt8? {
+    position + ahead < text.count ? text[position + ahead] : nil
+  }
+
+  mutating func redacted() -> String {
+    output.reserveCapacity(text.count)
+    while let byte = byte() {
+      switch byte {
+      case UInt8(ascii: "'"): quoted(escapes: endsWithEscapePrefix())
+      case UInt8(ascii: "\""): identifier()
+      case UInt8(ascii: "$"): dollar()
+      case UInt8(ascii: "-") where self.byte(1) == UInt8(ascii: "-"): comment(end: lineEnd(), replacement: "--***")
+      case UInt8(ascii: "/") where self.byte(1) == UInt8(ascii: "*"): comment(end: blockEnd(), replacement: "/****/")
+      case _ where LiteralScanner.isWord(byte): word()
+      case _: pass(1)
+      }
+    }
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  private mutating func pass(_ count: Int) {
+    let end = min(position + count, text.count)
+    output += text[position..<end]
+    position = end
+  }
+
+  private mutating func hide(until end: Int, as replacement: StaticString = "'***'") {
+    output += UnsafeBufferPointer(start: replacement.utf8Start, count: replacement.utf8CodeUnitCount)
+    position = end
+    afterPassword = false
+  }
+
+  private static func isWord(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), 0x80...: true
+    case _: false
+    }
+  }
+
+  private mutating func word() {
+    var end = position
+    // A dollar sign within a name belongs to it and opens no literal; after a number it does.
+    let isNumber = text[position] <= UInt8(ascii: "9")
+    while end < text.count, LiteralScanner.isWord(text[end]) || !isNumber && text[end] == UInt8(ascii: "$") {
+      end += 1
+    }
+    // The E of E'…' is no word that separates a password from the word before it.
+    if end - position > 1 { afterPassword = PasswordRedaction.mentionsSecret(text[position..<end]) }
+    pass(end - position)
+  }
+
+  /// True when the quote at hand belongs to E'…', in which a backslash escapes.
+  private func endsWithEscapePrefix() -> Bool {
+    guard position > 0, text[position - 1] | 0x20 == UInt8(ascii: "e") else { return false }
+    return position < 2 || !LiteralScanner.isWord(text[position - 2])
+  }
+
+  private mutating func quoted(escapes: Bool) {
+    var end = position + 1
+    while end < text.count {
+      if escapes, text[end] == UInt8(ascii: "\\") {
+        end += 2
+      } else if text[end] == UInt8(ascii: "'") {
+        if end + 1 < text.count, text[end + 1] == UInt8(ascii: "'") {
+          end += 2
+        } else {
+          return hide(until: end + 1)
+        }
+      } else {
+        end += 1
+      }
+    }
+    hide(until: text.count)
+  }
+
+  private mutating func identifier() {
+    let end = text[(position + 1)...].firstIndex(of: UInt8(ascii: "\"")).map { $0 + 1 } ?? text.count
+    if afterPassword { hide(until: end, as: "\"***\"") } else { pass(end - position) }
+  }
+
+  private mutating func dollar() {
+    var tagEnd = position + 1
+    while tagEnd < text.count, LiteralScanner.isWord(text[tagEnd]) { tagEnd += 1 }
+    let startsWithDigit = byte(1).map { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
+    guard tagEnd < text.count, text[tagEnd] == UInt8(ascii: "$"), !startsWithDigit else {
+      return pass(tagEnd - position)
+    }
+    let tag = text[position...tagEnd]
+    var end = tagEnd + 1
+    while end + tag.count <= text.count {
+      if text[end] == UInt8(ascii: "$"), text[end..<(end + tag.count)] == tag { return hide(until: end + tag.count) }
+      end += 1
+    }
+    hide(until: text.count)
+  }
+
+  private mutating func comment(end: Int, replacement: StaticString) {
+    if PasswordRedaction.mentionsSecret(text[position..<end]) {
+      hide(until: end, as: replacement)
+    } else {
+      pass(end - position)
+    }
+  }
+
+  private func lineEnd() -> Int {
+    text[position...].firstIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") } ?? text.count
+  }
+
+  /// Block comments nest.
+  private func blockEnd() -> Int {
+    var depth = 0
+    var end = position
+    while end + 1 < text.count {
+      if text[end] == UInt8(ascii: "/"), text[end + 1] == UInt8(ascii: "*") {
+        depth += 1
+        end += 2
+      } else if text[end] == UInt8(ascii: "*"), text[end + 1] == UInt8(ascii: "/") {
+        depth -= 1
+        end += 2
+        if depth == 0 { return end }
+      } else {
+        end += 1
+      }
+    }
+    return text.count
+  }
+}

@@ -1,0 +1,136 @@
+import AccessModel
+import PolicyEngine
+
+extension ConfigurationReader {
+  /// `access:`, the list of grants.
+  func readAccess(_ value: YAMLValue) {
+    for entry in entries(value, "access") {
+      if let grant = grant(entry) { grants.append(grant) }
+    }
+  }
+
+  /// `functions:`, what the catalogue cannot tell of routines.
+  func readFunctions(_ value: YAMLValue) {
+    for entry in entries(value, "functions") {
+      guard var keys = MappingReader(entry, "the function", mistakes) else { continue }
+      let names = keys.require("name").flatMap {
+        patterns($0, "a function", parts: 2, example: "\"public.calc_*\"")
+      }
+      let effects = keys.require("effect", "Say what it may do, such as effect: read.").flatMap {
+        effectWords($0, "effect")
+      }
+      keys.finish()
+      guard let names, let effects else { continue }
+      functions += names.map { FunctionDeclaration(name: $0, effects: effects.all) }
+    }
+  }
+
+  /// The entries of a list; none, and a mistake, when it is no list.
+  func entries(_ value: YAMLValue, _ what: String) -> [YAMLValue] {
+    guard case .sequence(let sequence) = value.node else {
+      mistakes.add(
+        value.place, value.isNull ? "\(what) is empty" : "\(what) must be a list, not \(value.kind)",
+        "Begin each entry with \"- \".")
+      return []
+    }
+    return sequence.map { YAMLValue(node: $0, file: value.file) }
+  }
+
+  private func grant(_ value: YAMLValue) -> AccessGrant? {
+    guard var keys = MappingReader(value, "the grant", mistakes) else { return nil }
+    let usersValue = keys.take("users")
+    let groupsValue = keys.take("groups")
+    if usersValue == nil, groupsValue == nil {
+      mistakes.add(
+        keys.place, "the grant names neither groups nor users", "Say who it is for, such as groups: [engineering].")
+    }
+    let users = usersValue.flatMap { self.users($0) }
+    let groups = groupsValue.flatMap { self.groups($0, "groups") }
+    let connections = keys.require("connections", "Name them, or write connections: \"*\" for all.").flatMap {
+      connectionSelector($0)
+    }
+    let allow = keys.require("allow", "Say what is allowed, such as allow: { postgres: [read] }.").flatMap {
+      self.allow($0)
+    }
+    keys.finish()
+    // A key that could not be read must not widen the grant.
+    guard let connections, let allow, (usersValue == nil) == (users == nil), (groupsValue == nil) == (groups == nil)
+    else { return nil }
+    return AccessGrant(users: users, groups: groups, connections: connections, allow: allow)
+  }
+
+  func users(_ value: YAMLValue) -> [String]? {
+    guard let users = texts(value, "users") else { return nil }
+    references.users += users
+    return users.map(\.value)
+  }
+
+  /// Names, or `{ labels: … }`.
+  private func connectionSelector(_ value: YAMLValue) -> ConnectionSelector? {
+    guard case .mapping = value.node else { return connectionNames(value).map(ConnectionSelector.names) }
+    guard var keys = MappingReader(value, "connections", mistakes) else { return nil }
+    let labels = keys.require("labels").flatMap { labelChoices($0) }
+    keys.finish()
+    return labels.map(ConnectionSelector.labels)
+  }
+
+  func connectionNames(_ value: YAMLValue) -> [NameGlob]? {
+    guard let names = texts(value, "connections") else { return nil }
+    references.connections += names
+    return names.map { NameGlob($0.value) }
+  }
+
+  /// `{ env: prod, data: [customer, staff] }`.
+  func labelChoices(_ value: YAMLValue) -> [String: [String]]? {
+    guard let entries = MappingReader.entries(of: value, "labels", mistakes) else { return nil }
+    if entries.isEmpty {
+      return refuse(value.place, "labels is empty", "Name at least one label, or leave the key out.")
+    }
+    var labels: [String: [String]] = [:]
+    for (key, value) in entries {
+      guard let values = texts(value, "label \(key.value)") else { continue }
+      references.labels += values.map { Located(value: (key.value, $0.value), place: $0.place) }
+      labels[key.value] = values.map(\.value)
+    }
+    return labels.count == entries.count ? labels : nil
+  }
+
+  private func allow(_ value: YAMLValue) -> [String: Effects]? {
+    guard var keys = MappingReader(value, "allow", mistakes) else { return nil }
+    let effects = keys.take("postgres").flatMap { effectWords($0, "effect", alsoAll: true) }
+    if effects == nil, !keys.has("postgres") {
+      mistakes.add(keys.place, "allow names no protocol", "Write it like allow: { postgres: [read, write] }.")
+    }
+    keys.finish(planned: ["ssh", "http"])
+    return effects.map { ["postgres": $0.all] }
+  }
+
+  /// What a list of effects names; `all` only where something is granted, since a rule without `effect` meets all.
+  func effectWords(_ value: YAMLValue, _ what: String, alsoAll: Bool = false) -> EffectWords? {
+    guard let texts = texts(value, what) else { return nil }
+    var words = Effects.named.map { ($0.name, $0.effect) } + [("unknown", Effects.unknown)]
+    if alsoAll { words.append(("all", .unknown)) }
+    var read = EffectWords()
+    var count = 0
+    for text in texts {
+      if text.value == "all", !alsoAll {
+        mistakes.add(
+          text.place, "effect \"all\" belongs to access", "A rule that leaves effect out is about all of them.")
+        continue
+      }
+      guard let effect = word(text, "effect", among: words) else { continue }
+      count += 1
+      if effect.isUnknown { read.unknown = true } else { read.named.formUnion(effect) }
+    }
+    return count == texts.count ? read : nil
+  }
+}
+
+/// Effects as they were named.
+struct EffectWords {
+  var named: Effects = []
+  var unknown = false
+
+  /// As a set, in which the unknown contains everything.
+  var all: Effects { unknown ? .unknown : named }
+}

@@ -1,0 +1,73 @@
+import AccessModel
+import PolicyEngine
+
+/// Reads the files of one configuration into one, collecting mistakes on the way.
+///
+/// Names that refer to other parts are kept with their places and checked at the end, when all files are read.
+final class ConfigurationReader {
+  let mistakes = Mistakes()
+  let hostName: String
+
+  var gateway: GatewaySettings?
+  private var gatewayPlace: Place?
+  var users: [String: Located<UserSettings>] = [:]
+  var roles: [GatewayRole: Located<[String]>] = [:]
+  var connections: [String: Located<ConnectionSettings>] = [:]
+  var grants: [AccessGrant] = []
+  var rules: [Located<Rule>] = []
+  var functions: [FunctionDeclaration] = []
+  private var sections = 0
+
+  var references = References()
+  /// Parts that were written but could not be read, so that names missing because of it are not reported as well.
+  var hasUnreadUsers = false
+  var hasUnreadConnections = false
+
+  init(hostName: String) { self.hostName = hostName }
+
+  func read(_ source: ConfigurationSource) {
+    guard let root = YAMLSource(file: source.file, mistakes: mistakes).compose(source.text), !root.isNull else {
+      return
+    }
+    guard var top = MappingReader(root, "the file", mistakes) else { return }
+    sections += 1
+    if let value = top.take("gateway") { readGateway(value) }
+    if let value = top.take("users") { readUsers(value) }
+    if let value = top.take("roles") { readRoles(value) }
+    if let value = top.take("connections") { readConnections(value) }
+    if let value = top.take("access") { readAccess(value) }
+    if let value = top.take("rules") { readRules(value) }
+    if let value = top.take("functions") { readFunctions(value) }
+    top.finish(planned: ["regions"])
+  }
+
+  private func readGateway(_ value: YAMLValue) {
+    if let first = gatewayPlace {
+      mistakes.add(value.place, "gateway is written twice", "The first is in \(first.file), line \(first.line).")
+      return
+    }
+    gatewayPlace = value.place
+    gateway = gatewaySettings(value)
+  }
+
+  /// What was read, once every file was; nil when there are mistakes.
+  func finish(files: [String]) -> GatewayConfiguration? {
+    if sections == 0, mistakes.isEmpty {
+      mistakes.add(
+        Place(file: files.first ?? "", line: 0, column: 0), "there is no configuration in here",
+        "Start with gateway:, users:, connections: and access:.")
+    } else if connections.isEmpty, !hasUnreadConnections, mistakes.isEmpty {
+      mistakes.add(
+        Place(file: files.first ?? "", line: 0, column: 0), "no connection is configured",
+        "Add one under connections:, such as shop: { protocol: postgres, address: 127.0.0.1:5432, … }.")
+    }
+    checkReferences()
+    checkConflictingMasks()
+    guard mistakes.isEmpty else { return nil }
+    return GatewayConfiguration(
+      gateway: gateway ?? .defaults(hostName: hostName), users: users.mapValues(\.value),
+      roles: roles.mapValues(\.value),
+      connections: connections.mapValues(\.value), policy: PolicyDocument(grants: grants, rules: rules.map(\.value)),
+      policyHash: "", functions: functions, directory: "")
+  }
+}

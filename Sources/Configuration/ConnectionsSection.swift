@@ -1,0 +1,119 @@
+import AccessModel
+
+extension ConfigurationReader {
+  /// `connections:`, backends by name.
+  func readConnections(_ value: YAMLValue) {
+    guard let entries = MappingReader.entries(of: value, "connections", mistakes) else {
+      hasUnreadConnections = true
+      return
+    }
+    for (key, value) in entries {
+      guard let name = connectionName(key), let settings = connection(name, value) else {
+        hasUnreadConnections = true
+        continue
+      }
+      if let first = connections[name] {
+        mistakes.add(key.place, "connection \"\(name)\" is written twice", firstAt(first.place))
+        continue
+      }
+      connections[name] = Located(value: settings, place: key.place)
+    }
+  }
+
+  private func connectionName(_ key: Located<String>) -> String? {
+    if key.value.contains("*") {
+      return refuse(key.place, "patterns as names of connections are not available in this version")
+    }
+    return name(key, "a connection")
+  }
+
+  private func connection(_ name: String, _ value: YAMLValue) -> ConnectionSettings? {
+    guard var keys = MappingReader(value, "connection \"\(name)\"", mistakes) else { return nil }
+    let before = mistakes.found.count
+    let protocolName = keys.require("protocol", "Add protocol: postgres.").flatMap { protocolWord($0) }
+    let labels = keys.take("labels").flatMap { self.labels($0) } ?? [:]
+    let address = keys.require("address", "Add it like address: db.internal:5432.").flatMap {
+      endpoint($0, "address", defaultPort: 5432, lowestPort: 1)
+    }
+    let database = keys.take("database").flatMap { databaseName($0) } ?? name
+    let databases = keys.take("databases").flatMap { texts($0, "databases") }?.map(\.value) ?? []
+    let region = keys.take("region").flatMap { text($0, "region") }
+    let tls = keys.take("tls").flatMap { backendTLS($0) } ?? .prefer
+    let authority = keys.take("tls_ca")
+    let credentials = keys.require("credentials", "Add at least { user: …, password: { env: … } }.").flatMap {
+      self.credentials($0, of: name)
+    }
+    keys.finish(planned: ["url", "logins", "host_key"])
+    if let authority, tls != .verifyCA, tls != .verifyFull, mistakes.found.count == before {
+      mistakes.add(
+        authority.place, "tls_ca has no use with tls: \(tls.rawValue)", "Write tls: verify-full, or verify-ca.")
+    }
+    guard let protocolName, let address, let credentials else { return nil }
+    return ConnectionSettings(
+      name: name, protocolName: protocolName, labels: labels, address: address, database: database,
+      databases: databases, region: region, tls: tls, tlsAuthority: authority.flatMap { text($0, "tls_ca") },
+      credentials: credentials)
+  }
+
+  func protocolWord(_ value: YAMLValue) -> String? {
+    word(value, "protocol", among: [("postgres", "postgres")], planned: ["ssh", "http"])
+  }
+
+  private func backendTLS(_ value: YAMLValue) -> BackendTLS? {
+    word(value, "tls", among: BackendTLS.allCases.map { ($0.rawValue, $0) })
+  }
+
+  /// PostgreSQL cuts longer names off without a word (NAMEDATALEN), which would then be another database.
+  private func databaseName(_ value: YAMLValue) -> String? {
+    guard let name = text(value, "database") else { return nil }
+    guard name.utf8.count <= 63 else { return refuse(value.place, "database is longer than 63 bytes") }
+    return name
+  }
+
+  private func labels(_ value: YAMLValue) -> [String: String]? {
+    guard let entries = MappingReader.entries(of: value, "labels", mistakes) else { return nil }
+    var labels: [String: String] = [:]
+    for (key, value) in entries {
+      guard let key = name(key, "a label"), let text = text(value, "label \(key)") else { continue }
+      labels[key] = text
+    }
+    return labels
+  }
+
+  private func credentials(_ value: YAMLValue, of connection: String) -> [BackendCredential]? {
+    let what = "credentials of \"\(connection)\""
+    guard case .sequence(let sequence) = value.node else {
+      return refuse(
+        value.place, "\(what) must be a list", "Write it like credentials: [{ user: app, password: { env: APP } }].")
+    }
+    if sequence.isEmpty { return refuse(value.place, "\(what) is an empty list") }
+    var read: [BackendCredential] = []
+    var catchAll: Place?
+    for node in sequence {
+      let entry = YAMLValue(node: node, file: value.file)
+      if let catchAll {
+        mistakes.add(
+          entry.place, "this credential is never used: the one in line \(catchAll.line) is for everybody",
+          "Put the one without groups last.")
+      }
+      guard let credential = credential(entry) else { continue }
+      if credential.groups == nil, catchAll == nil { catchAll = entry.place }
+      read.append(credential)
+    }
+    return read.count == sequence.count ? read : nil
+  }
+
+  private func credential(_ value: YAMLValue) -> BackendCredential? {
+    guard var keys = MappingReader(value, "the credential", mistakes) else { return nil }
+    let groupsValue = keys.take("groups")
+    let groups = groupsValue.flatMap { self.groups($0, "groups") }
+    let user = keys.require("user", "Name the account on the backend.").flatMap { text($0, "user") }
+    let passwordValue = keys.take("password")
+    let password = passwordValue.flatMap { secret($0, "the password") }
+    keys.finish(planned: ["key", "header", "value"])
+    guard let user else { return nil }
+    if groupsValue != nil, groups == nil { return nil }
+    if passwordValue != nil, password == nil { return nil }
+    return BackendCredential(groups: groups, user: user, password: password)
+  }
+}

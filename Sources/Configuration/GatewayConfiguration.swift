@@ -1,0 +1,131 @@
+import AccessModel
+import PolicyEngine
+
+/// The whole of a gateway's configuration, read and checked.
+public struct GatewayConfiguration: Sendable, Hashable {
+  public var gateway: GatewaySettings
+  /// By name.
+  public var users: [String: UserSettings]
+  /// Groups whose members may do something on the gateway itself.
+  public var roles: [GatewayRole: [String]]
+  /// By name.
+  public var connections: [String: ConnectionSettings]
+  public var policy: PolicyDocument
+  /// Digest of all source files, in order, each with its name and length; lower-case hex if the caller's digest is.
+  public var policyHash: String
+  /// What the catalogue cannot tell of routines (DECISIONS 7).
+  public var functions: [FunctionDeclaration]
+  /// The folder of the file, or the folder that was read; empty for text. Relative files are relative to it.
+  public var directory: String
+}
+
+extension GatewayConfiguration {
+  /// A file named in the configuration, as seen from the process.
+  public func path(of file: String) -> String { BoundedFile.join(directory, file) }
+
+  /// Who asks, for the policy; nil when there is no such user or connection.
+  public func subject(user: String, connection: String, clientAddress: String) -> Subject? {
+    guard let settings = users[user], let target = connections[connection] else { return nil }
+    return Subject(
+      user: user, groups: settings.groups, connection: connection, labels: target.labels,
+      protocolName: target.protocolName, clientAddress: clientAddress)
+  }
+
+  /// True when the user is in a group that has the role.
+  public func user(_ user: String, has role: GatewayRole) -> Bool {
+    guard let groups = users[user]?.groups, let entitled = roles[role] else { return false }
+    return groups.contains(where: entitled.contains)
+  }
+}
+
+/// What the gateway's own process needs to know.
+public struct GatewaySettings: Sendable, Hashable {
+  public var name: String
+  /// The region that the gateway itself stands in; nil when it does not say.
+  public var region: String?
+  /// Folder of state, audit and recordings, as written; `./data` when not said.
+  public var data: String
+  /// Where PostgreSQL clients connect; port 0 lets the system choose.
+  public var listenPostgres: Endpoint
+  /// nil: from the gateway's own generated authority.
+  public var tls: ListenerTLS?
+  /// Event loops, 1 to 64; nil: as many as there are cores.
+  public var threads: Int?
+}
+
+/// The certificate that clients see.
+public struct ListenerTLS: Sendable, Hashable {
+  /// File with the PEM chain, as written.
+  public var certificate: String
+  public var key: SecretReference
+}
+
+/// A person or a service that may sign in.
+public struct UserSettings: Sendable, Hashable {
+  public enum Kind: String, Sendable, Hashable, CaseIterable { case person, service }
+  /// How PostgreSQL clients prove who they are; chosen before a secret is seen.
+  public enum Authentication: String, Sendable, Hashable, CaseIterable { case scram, token }
+  public var name: String
+  public var kind: Kind
+  public var groups: [String]
+  /// The person who answers for a service; nil for people.
+  public var owner: String?
+  public var authentication: Authentication
+}
+
+/// What people may do on the gateway itself.
+public enum GatewayRole: String, Sendable, Hashable, CaseIterable {
+  case approver, auditor, admin
+}
+
+/// One backend that people reach through the gateway by its name.
+public struct ConnectionSettings: Sendable, Hashable {
+  public var name: String
+  /// `postgres`, as rules and grants spell it.
+  public var protocolName: String
+  public var labels: [String: String]
+  public var address: Endpoint
+  /// The database on the backend; the connection's own name when not said.
+  public var database: String
+  /// Other databases that `connection/database` may name (DECISIONS 27); empty without any.
+  public var databases: [String]
+  public var region: String?
+  public var tls: BackendTLS
+  /// File of certificates that the backend's is checked against; nil: the system's.
+  public var tlsAuthority: String?
+  /// In order; see `credential(for:)`.
+  public var credentials: [BackendCredential]
+
+  /// The account that people of these groups use: the first whose groups match, or that names none; nil when none fits.
+  public func credential(for groups: [String]) -> BackendCredential? {
+    credentials.first { $0.groups?.contains(where: groups.contains) ?? true }
+  }
+
+  /// The database on the backend for what the client asked for after the `/`, nil for nothing; nil when not listed.
+  public func database(named name: String?) -> String? {
+    guard let name else { return database }
+    return databases.contains(name) ? name : nil
+  }
+}
+
+/// How the connection to a backend is protected, in libpq's words (PostgreSQL, "SSL Support", sslmode).
+public enum BackendTLS: String, Sendable, Hashable, CaseIterable {
+  case disable, prefer, require
+  case verifyCA = "verify-ca"
+  case verifyFull = "verify-full"
+}
+
+/// An account on a backend and who uses it. People never see it.
+public struct BackendCredential: Sendable, Hashable {
+  /// nil: everybody for whom no earlier one is meant.
+  public var groups: [String]?
+  public var user: String
+  /// nil when the backend asks for none.
+  public var password: SecretReference?
+}
+
+/// A routine whose effect is declared, because its body is not analysed.
+public struct FunctionDeclaration: Sendable, Hashable {
+  public var name: NamePattern
+  public var effects: Effects
+}

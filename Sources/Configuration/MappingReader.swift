@@ -1,0 +1,81 @@
+import Yams
+
+/// Reads one mapping key by key; a key that nobody asked for is a mistake.
+struct MappingReader {
+  let place: Place
+  /// How messages call it: `connection "shop"`.
+  let what: String
+  private let mistakes: Mistakes
+  private let entries: [(key: Located<String>, value: YAMLValue)]
+  private var known: [String] = []
+
+  /// nil, and a mistake, when the value is no mapping.
+  init?(_ value: YAMLValue, _ what: String, _ mistakes: Mistakes) {
+    guard let entries = MappingReader.entries(of: value, what, mistakes) else { return nil }
+    place = value.place
+    self.what = what
+    self.mistakes = mistakes
+    self.entries = entries
+  }
+
+  /// The pairs of a mapping whose keys are names; nil, and a mistake, when the value is no mapping.
+  static func entries(
+    of value: YAMLValue, _ what: String, _ mistakes: Mistakes
+  ) -> [(key: Located<String>, value: YAMLValue)]? {
+    guard case .mapping(let mapping) = value.node else {
+      mistakes.add(
+        value.place,
+        value.isNull ? "\(what) is empty" : "\(what) must be a mapping of keys and values, not \(value.kind)")
+      return nil
+    }
+    return mapping.map { pair in
+      let key = YAMLValue(node: pair.key, file: value.file)
+      return (
+        Located(value: pair.key.scalar?.string ?? "", place: key.place), YAMLValue(node: pair.value, file: value.file)
+      )
+    }
+  }
+
+  func has(_ key: String) -> Bool { entries.contains { $0.key.value == key } }
+
+  /// The value of a key that may be missing.
+  mutating func take(_ key: String) -> YAMLValue? {
+    known.append(key)
+    return entries.first { $0.key.value == key }?.value
+  }
+
+  /// The value of a key that must be there.
+  mutating func require(_ key: String, _ suggestion: String? = nil) -> YAMLValue? {
+    let value = take(key)
+    if value == nil { mistakes.add(place, "\(what) has no \(key)", suggestion) }
+    return value
+  }
+
+  /// Reports the keys that were not asked for. `planned` are those of the design that this version does not have.
+  func finish(planned: [String] = []) {
+    for (key, _) in entries where !known.contains(key.value) {
+      if planned.contains(key.value) {
+        mistakes.add(key.place, "\"\(key.value)\" is not available in this version")
+      } else if key.value == "<<" {
+        mistakes.add(
+          key.place, "merge keys are not supported", "Write the keys out, or use an alias for a whole value.")
+      } else {
+        mistakes.add(
+          key.place, "unknown key \"\(key.value.prefix(80))\" in \(what)",
+          Suggestion.forName(key.value, among: known, called: "keys"))
+      }
+    }
+  }
+}
+
+extension YAMLValue {
+  /// How messages call what was written instead.
+  var kind: String {
+    switch node {
+    case .scalar: "text"
+    case .sequence: "a list"
+    case .mapping: "a mapping"
+    case .alias: "an alias"
+    }
+  }
+}

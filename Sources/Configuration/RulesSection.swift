@@ -1,0 +1,109 @@
+import AccessModel
+import PolicyEngine
+
+extension ConfigurationReader {
+  /// `rules:`, the list of restrictions.
+  func readRules(_ value: YAMLValue) {
+    for entry in entries(value, "rules") {
+      guard let rule = rule(entry) else { continue }
+      if let first = rules.first(where: { $0.value.name == rule.value.name }) {
+        mistakes.add(rule.place, "rule \"\(rule.value.name)\" is written twice", firstAt(first.place))
+        continue
+      }
+      rules.append(rule)
+    }
+  }
+
+  private func rule(_ value: YAMLValue) -> Located<Rule>? {
+    guard var keys = MappingReader(value, "the rule", mistakes) else { return nil }
+    let nameValue = keys.require("name", "Give it one: people read it when the rule stops them.")
+    let name = nameValue.flatMap { ruleName($0) }
+    let thenValue = keys.require("then", "Say what happens: deny, { approve: … } or { mask: … }.")
+    let action = thenValue.flatMap { self.action($0) }
+    let isMask = action.map { $0.isMask } ?? false
+    let whenValue = keys.take("when")
+    let when = whenValue.flatMap { matcher($0, "when", isMask: isMask) }
+    let unlessValue = keys.take("unless")
+    let unless = unlessValue.flatMap { matcher($0, "unless", isMask: isMask) }
+    let mode = keys.take("mode").map { value in
+      word(value, "mode", among: Rule.Mode.allCases.map { ($0.rawValue, $0) })
+    }
+    let reason = keys.take("reason").flatMap { self.reason($0) }
+    keys.finish(planned: ["record"])
+    // A part that could not be read must not change what the rule means; there is a mistake, so it is not needed.
+    guard let nameValue, let name, let action, (whenValue == nil) == (when == nil),
+      (unlessValue == nil) == (unless == nil)
+    else { return nil }
+    let rule = Rule(
+      name: name, when: when ?? Matcher(), unless: unless, then: action, mode: (mode ?? .enforce) ?? .enforce,
+      reason: reason)
+    return Located(value: rule, place: nameValue.place)
+  }
+
+  private func ruleName(_ value: YAMLValue) -> String? {
+    guard let text = text(value, "name"),
+      let name = name(Located(value: text, place: value.place), "a rule")
+    else { return nil }
+    guard name != "access", name != "gateway" else {
+      return refuse(value.place, "\"\(name)\" is what the gateway's own refusals are called", "Choose another name.")
+    }
+    return name
+  }
+
+  /// As a sentence without a full stop, which error messages then have.
+  private func reason(_ value: YAMLValue) -> String? {
+    guard let text = text(value, "reason") else { return nil }
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
+  }
+
+  private func action(_ value: YAMLValue) -> Action? {
+    if case .scalar = value.node {
+      guard let text = text(value, "then") else { return nil }
+      if text == "deny" { return .deny }
+      return refuse(
+        value.place, "unknown action \"\(text.prefix(80))\"",
+        "Write deny, { approve: … } or { mask: … }; what is allowed stands under access.")
+    }
+    guard var keys = MappingReader(value, "then", mistakes) else { return nil }
+    let approve = keys.take("approve")
+    let mask = keys.take("mask")
+    let before = mistakes.found.count
+    keys.finish(planned: ["limit"])
+    if let approve, let mask {
+      return refuse(
+        max(approve.place, mask.place), "a rule does one thing, and this one approves and masks",
+        "Make two rules of it.")
+    }
+    if let approve { return approval(approve).map(Action.approve) }
+    if let mask { return columnMask(mask).map(Action.mask) }
+    if mistakes.found.count == before {
+      mistakes.add(value.place, "then is empty", "Write deny, { approve: … } or { mask: … }.")
+    }
+    return nil
+  }
+
+  private func approval(_ value: YAMLValue) -> Approval? {
+    guard var keys = MappingReader(value, "approve", mistakes) else { return nil }
+    let by = keys.require("by", "Name the groups that may approve, such as by: [dba].")
+    let groups = by.flatMap { self.groups($0, "by") }
+    let count = keys.take("count").map { integer($0, "count", 1...100) } ?? 1
+    let waitValue = keys.take("wait")
+    let wait = waitValue.flatMap { duration($0, "wait") }
+    keys.finish(planned: ["expires", "valid_for", "scope", "reason"])
+    guard let by, let groups, let count else { return nil }
+    references.approvals.append(Located(value: (groups, count), place: by.place))
+    return Approval(by: groups, count: count, wait: wait)
+  }
+}
+
+extension Action {
+  var isMask: Bool {
+    switch self {
+    case .mask: true
+    case .deny, .approve: false
+    }
+  }
+}
+
+/// The later of two places of one file.
+private func max(_ a: Place, _ b: Place) -> Place { (a.line, a.column) < (b.line, b.column) ? b : a }

@@ -1,0 +1,68 @@
+import AccessModel
+
+extension ConfigurationReader {
+  /// `users:`, people and services by name.
+  func readUsers(_ value: YAMLValue) {
+    guard let entries = MappingReader.entries(of: value, "users", mistakes) else {
+      hasUnreadUsers = true
+      return
+    }
+    for (key, value) in entries {
+      guard let name = name(key, "a user"), let settings = user(name, value) else {
+        hasUnreadUsers = true
+        continue
+      }
+      if let first = users[name] {
+        mistakes.add(key.place, "user \"\(name)\" is written twice", firstAt(first.place))
+        continue
+      }
+      users[name] = Located(value: settings, place: key.place)
+    }
+  }
+
+  private func user(_ name: String, _ value: YAMLValue) -> UserSettings? {
+    guard var keys = MappingReader(value, "user \"\(name)\"", mistakes) else { return nil }
+    var settings = UserSettings(name: name, kind: .person, groups: [], owner: nil, authentication: .scram)
+    if let value = keys.take("groups"), let groups = texts(value, "groups") {
+      settings.groups = groups.compactMap { self.name($0, "a group") }
+    }
+    if let value = keys.take("kind") {
+      settings.kind = word(value, "kind", among: UserSettings.Kind.allCases.map { ($0.rawValue, $0) }) ?? .person
+    }
+    if let value = keys.take("owner"), let owner = text(value, "owner") {
+      settings.owner = owner
+      references.owners.append(Located(value: (owner, name), place: value.place))
+    }
+    if let value = keys.take("auth") {
+      let words = UserSettings.Authentication.allCases.map { ($0.rawValue, $0) }
+      settings.authentication = word(value, "auth", among: words, planned: ["jwt", "link"]) ?? .scram
+    }
+    keys.finish()
+    return settings
+  }
+
+  /// `roles:`, what members of groups may do on the gateway itself.
+  func readRoles(_ value: YAMLValue) {
+    guard var keys = MappingReader(value, "roles", mistakes) else { return }
+    for role in GatewayRole.allCases {
+      guard let value = keys.take(role.rawValue), let groups = groups(value, role.rawValue) else { continue }
+      if let first = roles[role] {
+        mistakes.add(value.place, "role \(role.rawValue) is written twice", firstAt(first.place))
+        continue
+      }
+      roles[role] = Located(value: groups, place: value.place)
+    }
+    keys.finish()
+  }
+
+  /// A list of groups, to be checked once all users are known.
+  func groups(_ value: YAMLValue, _ what: String) -> [String]? {
+    guard let groups = texts(value, what) else { return nil }
+    references.groups += groups
+    return groups.map(\.value)
+  }
+
+  func firstAt(_ place: Place) -> String {
+    "The first is in \(place.file), line \(place.line); keep one of them."
+  }
+}

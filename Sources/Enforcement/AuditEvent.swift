@@ -1,0 +1,139 @@
+// Enforcement: turns a decision into effects in order, the audit record before the write that it describes.
+
+import AccessModel
+
+/// One thing that the audit trail remembers.
+///
+/// Facts that hold for a whole session stand once, in `sessionOpened`; the other records name the session.
+public enum AuditEvent: Hashable, Sendable {
+  case gatewayStarted(version: String, policy: String)
+  case gatewayStopped(reason: String)
+  case authenticated(Authentication)
+  case sessionOpened(SessionFacts)
+  case sessionClosed(session: String, reason: String)
+  /// A command was decided. Written before any byte of it goes to the backend.
+  case decided(DecisionRecord)
+  /// A command that had been permitted ended. `duration` is in microseconds.
+  case finished(session: String, command: CommandID, outcome: Outcome, duration: Int64)
+  /// The gateway sent something of its own to the backend (DECISIONS 12).
+  case control(session: String, purpose: ControlPermit.Purpose)
+  case approval(ApprovalRecord)
+  /// A control verb: who did what on the gateway itself.
+  case administration(actor: String, verb: String, subject: String)
+}
+
+/// One attempt to sign in, with how it ended.
+public struct Authentication: Hashable, Sendable {
+  /// As the client claimed it.
+  public var user: String
+  public var clientAddress: String
+  /// `scram` or `token`.
+  public var method: String
+  public var succeeded: Bool
+  /// Why not; empty on success. Never a secret.
+  public var reason: String
+
+  public init(user: String, clientAddress: String, method: String, succeeded: Bool, reason: String = "") {
+    self.user = user
+    self.clientAddress = clientAddress
+    self.method = method
+    self.succeeded = succeeded
+    self.reason = reason
+  }
+}
+
+/// What holds for the whole of one session.
+public struct SessionFacts: Hashable, Sendable {
+  /// Unique, 13 characters.
+  public var session: String
+  public var gateway: String
+  public var region: String
+  public var subject: Subject
+  /// Numeric address and port that was dialled.
+  public var backendAddress: String
+  /// The account on the backend. Never its secret.
+  public var backendUser: String
+  public var database: String
+  /// The client's own name for itself; empty without.
+  public var application: String
+
+  public init(
+    session: String, gateway: String, region: String, subject: Subject, backendAddress: String,
+    backendUser: String, database: String, application: String
+  ) {
+    self.session = session
+    self.gateway = gateway
+    self.region = region
+    self.subject = subject
+    self.backendAddress = backendAddress
+    self.backendUser = backendUser
+    self.database = database
+    self.application = application
+  }
+}
+
+/// One command with what was decided about it.
+public struct DecisionRecord: Hashable, Sendable {
+  public enum Action: String, Hashable, Sendable { case permit, deny, hold }
+  public var session: String
+  public var id: CommandID
+  public var command: Command
+  public var action: Action
+  /// The rule that decided; empty for a plain permit.
+  public var rule: String
+  public var reason: String
+  /// Names of those who approved, for a permit after a hold.
+  public var approvers: [String]
+  /// Hash of the policy that decided, lower-case hex.
+  public var policy: String
+
+  public init(
+    session: String, id: CommandID, command: Command, action: Action, rule: String = "", reason: String = "",
+    approvers: [String] = [], policy: String
+  ) {
+    self.session = session
+    self.id = id
+    self.command = command
+    self.action = action
+    self.rule = rule
+    self.reason = reason
+    self.approvers = approvers
+    self.policy = policy
+  }
+}
+
+/// A step in the life of an approval request.
+public struct ApprovalRecord: Hashable, Sendable {
+  public enum Step: String, Hashable, Sendable { case requested, approved, refused, expired, cancelled, consumed }
+  public var request: Int64
+  public var session: String
+  public var command: CommandID
+  public var step: Step
+  /// Who took the step; the requester for `requested`.
+  public var person: String
+  public var reason: String
+
+  public init(
+    request: Int64, session: String, command: CommandID, step: Step, person: String, reason: String = ""
+  ) {
+    self.request = request
+    self.session = session
+    self.command = command
+    self.step = step
+    self.person = person
+    self.reason = reason
+  }
+}
+
+/// Why a record could not be made safe; whatever it describes must then not happen.
+public struct AuditFailure: Error, Hashable, Sendable {
+  /// Lower case, without a full stop.
+  public var message: String
+  public init(_ message: String) { self.message = message }
+}
+
+/// Where audit records go. Confined to one event loop.
+public protocol AuditSink: AnyObject {
+  /// Returns only once the record would survive the death of this process; throws if that cannot be had.
+  func append(_ event: AuditEvent) throws(AuditFailure)
+}

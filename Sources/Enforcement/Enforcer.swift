@@ -1,0 +1,140 @@
+@_spi(Minting) import AccessModel
+import PolicyEngine
+
+/// What the enforcer rules about one command; `forward` and `refuse` are final.
+public enum Ruling: ~Copyable, Sendable {
+  case forward(Permit)
+  case refuse(Refusal)
+  /// People must approve first; the record that it waits is safe.
+  case hold(ApprovalRequirement)
+}
+
+/// The enforcement point of one session: asks the policy, records the answer, and only then mints the permit.
+///
+/// If the record cannot be made safe, the answer is a refusal, whatever the policy said.
+public struct Enforcer {
+  public let session: String
+  public private(set) var policy: ScopedPolicy
+  private let audit: any AuditSink
+
+  public init(session: String, policy: ScopedPolicy, audit: any AuditSink) {
+    self.session = session
+    self.policy = policy
+    self.audit = audit
+  }
+
+  /// The policy that the next command meets.
+  public mutating func replacePolicy(_ policy: ScopedPolicy) { self.policy = policy }
+
+  /// Decides a command that has just come.
+  public func admit(_ id: CommandID, _ command: Command) -> Ruling {
+    switch decide(command) {
+    case .permit: return permit(id, command, rule: "", approvers: [])
+    case .deny(let denial): return refuse(id, command, refusal(of: command, denial))
+    case .hold(let requirement):
+      // Handing a text over is not running it: what needs an approval waits when it is run (DECISIONS 13).
+      if command.stage == .prepare { return permit(id, command, rule: "", approvers: []) }
+      let rules = requirement.clauses.map(\.rule).joined(separator: ",")
+      guard record(id, command, .hold, rule: rules, reason: "waits for approval") else { return unrecorded() }
+      return .hold(requirement)
+    }
+  }
+
+  /// Decides a held command again, now that people approved it (DECISIONS 14).
+  ///
+  /// `approved` is what they approved: if the policy asks for something else by now, the approval is void.
+  public func release(
+    _ id: CommandID, _ command: Command, approved: ApprovalRequirement, approvers: [String]
+  ) -> Ruling {
+    let rules = approved.clauses.map(\.rule).joined(separator: ",")
+    switch decide(command) {
+    case .permit: return permit(id, command, rule: rules, approvers: approvers)
+    case .deny(let denial): return refuse(id, command, refusal(of: command, denial))
+    case .hold(let requirement):
+      guard requirement.clauses == approved.clauses else {
+        let denial = Denial(
+          rule: rules, reason: "the policy changed while the statement waited, so its approval is void",
+          hint: "Run the statement again.")
+        return refuse(id, command, Refusal(.notApproved, denial))
+      }
+      return permit(id, command, rule: rules, approvers: approvers)
+    }
+  }
+
+  /// Refuses a command that was held: nobody approved, somebody said no, or it was cancelled.
+  public func withdraw(_ id: CommandID, _ command: Command, _ refusal: Refusal) -> Ruling {
+    refuse(id, command, refusal)
+  }
+
+  /// Records anything else about this session. Returns false when that failed.
+  public func note(_ event: AuditEvent) -> Bool {
+    do {
+      try audit.append(event)
+      return true
+    } catch { return false }
+  }
+
+  // MARK: Steps
+
+  private func decide(_ command: Command) -> Decision {
+    switch command.detail {
+    case .sql(let sql):
+      // Not looked at, or not as the backend would: no grant can cover that (DECISIONS 6, 21).
+      switch sql.misunderstood {
+      case .tooLong: return .deny(Denial(rule: "gateway", reason: "the statement is too long to be decided"))
+      case .unsafe(let reason): return .deny(Denial(rule: "gateway", reason: reason))
+      case nil, .syntax, .tooDeep, .notText, .opaque: break
+      }
+      // COPY sends rows outside RowDescription, which masks are applied by.
+      if policy.mayMask, sql.statements.contains(where: { $0.kinds.contains(.copyTo) }) {
+        return .deny(
+          Denial(
+            rule: "masking", reason: "COPY cannot be masked yet, and masks apply to you on this connection",
+            hint: "Use SELECT instead."))
+      }
+    }
+    return policy.decide(command)
+  }
+
+  /// A text that was not understood is answered as what it is, when nothing else speaks against it (DECISIONS 8).
+  private func refusal(of command: Command, _ denial: Denial) -> Refusal {
+    switch command.detail {
+    case .sql(let sql):
+      if let misunderstood = sql.misunderstood, denial.rule == "access" || denial.rule == "gateway" {
+        return Refusal(.misunderstood(misunderstood), denial)
+      }
+    }
+    return Refusal(.denied, denial)
+  }
+
+  private func permit(_ id: CommandID, _ command: Command, rule: String, approvers: [String]) -> Ruling {
+    guard record(id, command, .permit, rule: rule, reason: "", approvers: approvers) else { return unrecorded() }
+    return .forward(Permit(for: id))
+  }
+
+  private func refuse(_ id: CommandID, _ command: Command, _ refusal: Refusal) -> Ruling {
+    guard record(id, command, .deny, rule: refusal.denial.rule, reason: refusal.denial.reason) else {
+      return unrecorded()
+    }
+    return .refuse(refusal)
+  }
+
+  private func record(
+    _ id: CommandID, _ command: Command, _ action: DecisionRecord.Action, rule: String, reason: String,
+    approvers: [String] = []
+  ) -> Bool {
+    note(
+      .decided(
+        DecisionRecord(
+          session: session, id: id, command: command, action: action, rule: rule, reason: reason,
+          approvers: approvers, policy: policy.hash)))
+  }
+
+  private func unrecorded() -> Ruling {
+    .refuse(
+      Refusal(
+        .unavailable,
+        Denial(
+          rule: "gateway", reason: "the audit trail cannot be written", hint: "Ask whoever operates the gateway.")))
+  }
+}

@@ -1,0 +1,77 @@
+import Configuration
+import NIOCore
+import NIOSSL
+import Postgres
+
+/// Where a session goes, with which account; the secret exists here and on the wire to the backend, nowhere else.
+struct BackendTarget: Sendable {
+  var settings: ConnectionSettings
+  /// The database on the backend.
+  var database: String
+  var account: BackendAccount
+  /// nil for `disable`.
+  var tls: NIOSSLContext?
+
+  var catalogKey: CatalogCache.Key {
+    CatalogCache.Key(connection: settings.name, database: database, user: account.user)
+  }
+}
+
+/// Drives a `BackendHandshake` over a channel: bytes, and TLS when the backend agrees.
+final class BackendOpening {
+  enum Step {
+    case pending
+    case ready(BackendHandshake.Ready)
+    case failed(BackendHandshake.Failure)
+  }
+  private var handshake: BackendHandshake
+  private let target: BackendTarget
+
+  init(target: BackendTarget, parameters: [StartupMessage.Parameter]) {
+    self.target = target
+    let tls = Postgres.BackendTLS(rawValue: target.settings.tls.rawValue) ?? .verifyFull
+    handshake = BackendHandshake(account: target.account, parameters: parameters, tls: tls)
+  }
+
+  func start(_ context: ChannelHandlerContext) {
+    handshake.start()
+    write(context)
+  }
+
+  /// Takes bytes from the backend. `handler` is the one that calls, so that TLS goes in front of it.
+  func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext, before handler: any ChannelHandler) -> Step {
+    let event = handshake.receive(bytes)
+    write(context)
+    switch event {
+    case nil: return .pending
+    case .failed(let failure): return .failed(failure)
+    case .ready: return .ready(handshake.takeReady())
+    case .startTLS:
+      do {
+        try startTLS(context, before: handler)
+        return .pending
+      } catch {
+        return .failed(BackendHandshake.Failure(message: "could not start TLS: \(error)", passOn: nil))
+      }
+    }
+  }
+
+  /// Bytes behind the first ReadyForQuery.
+  func takeRemainder() -> ByteBuffer { handshake.takeRemainder() }
+
+  private func startTLS(_ context: ChannelHandlerContext, before handler: any ChannelHandler) throws {
+    guard let tls = target.tls else { throw DialFailure(message: "TLS is not configured") }
+    let host = target.settings.address.host
+    // A number is no server name (RFC 6066 §3); it is compared with the address dialled instead.
+    let isName = (try? SocketAddress(ipAddress: host, port: 0)) == nil
+    let client = try NIOSSLClientHandler(context: tls, serverHostname: isName ? host : nil)
+    try context.pipeline.syncOperations.addHandler(client, position: .first)
+    handshake.startedTLS()
+    write(context)
+  }
+
+  private func write(_ context: ChannelHandlerContext) {
+    guard let output = handshake.takeOutput() else { return }
+    context.writeAndFlush(NIOAny(output), promise: nil)
+  }
+}

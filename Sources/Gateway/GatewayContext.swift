@@ -1,0 +1,68 @@
+import AccessModel
+import Configuration
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import NIOSSL
+import PolicyEngine
+import Postgres
+import Residency
+import SQLAnalysis
+import Store
+
+/// What all connections of one gateway share; everything in it may be used from any thread.
+final class GatewayContext: Sendable {
+  let configuration: GatewayConfiguration
+  let policy: Policy
+  let store: Store
+  let pool: NIOThreadPool
+  let dialler: PinnedDialler
+  let analyzer: LargeStackAnalyzer
+  /// nil when clients are not offered TLS.
+  let clientTLS: NIOSSLContext?
+  let deadlines: Deadlines
+  let capacity: Capacity
+  let limits: Limits
+  let logger: Logger
+  let cancels = CancelRegistry()
+  let catalogs: CatalogCache
+  let desk: ApprovalDesk
+  private let unauthenticated = NIOLockedValueBox(0)
+
+  init(
+    configuration: GatewayConfiguration, policy: Policy, store: Store, pool: NIOThreadPool,
+    analyzer: LargeStackAnalyzer, clientTLS: NIOSSLContext?, desk: ApprovalDesk, deadlines: Deadlines,
+    capacity: Capacity, limits: Limits, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.policy = policy
+    self.store = store
+    self.pool = pool
+    self.analyzer = analyzer
+    self.clientTLS = clientTLS
+    self.desk = desk
+    self.deadlines = deadlines
+    self.capacity = capacity
+    self.limits = limits
+    self.logger = logger
+    dialler = PinnedDialler(pool: pool, regions: .allowAll, timeout: deadlines.connect)
+    catalogs = CatalogCache()
+  }
+
+  /// Counts a connection that has not signed in; false when there are too many.
+  func beginLogin() -> Bool {
+    unauthenticated.withLockedValue { count in
+      guard count < capacity.unauthenticated else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  func endLogin() { unauthenticated.withLockedValue { $0 -= 1 } }
+
+  /// The region that audit records name: the connection's, or the gateway's own.
+  func region(of connection: ConnectionSettings) -> String {
+    connection.region ?? configuration.gateway.region ?? ""
+  }
+}

@@ -1,0 +1,30 @@
+import AuditTrail
+import NIOCore
+import Postgres
+import SQLAnalysis
+
+/// What the sessions of one event loop share without a lock: the audit lane and the analyses of statements seen before.
+final class LoopState: StatementAnalyses {
+  let loop: any EventLoop
+  let lane: AuditLane
+  private var cache: AnalysisCache
+  let functions: FunctionCatalog
+  /// Sessions of this loop, for the end of the process.
+  var connections: [ObjectIdentifier: PostgresConnection] = [:]
+
+  init(loop: any EventLoop, lane: AuditLane, functions: FunctionCatalog) {
+    self.loop = loop
+    self.lane = lane
+    self.functions = functions
+    cache = AnalysisCache()
+  }
+
+  /// Short texts are analysed at once; long ones need a larger stack than an event loop has.
+  func analysis(of text: UnsafeRawBufferPointer) -> Analysis? {
+    if let known = cache.find(text) { return known }
+    guard text.count <= SQLAnalyzer.inlineLimit else { return nil }
+    let analysis = SQLAnalyzer.analyze(bytes: text, functions: functions)
+    cache.insert(analysis, epoch: cache.epoch)
+    return analysis
+  }
+}

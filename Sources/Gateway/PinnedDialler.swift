@@ -1,0 +1,107 @@
+import Configuration
+import Glibc
+import NIOCore
+import NIOPosix
+import Residency
+
+/// Why a backend could not be reached. Lower case, without a full stop; for the log and the audit trail.
+struct DialFailure: Error, Hashable, Sendable, CustomStringConvertible {
+  var message: String
+  var description: String { message }
+}
+
+/// The one place that opens connections: resolves a name, checks each address, and dials by number (DECISIONS 28).
+///
+/// What was checked is what is dialled: the name is not looked at again in between.
+struct PinnedDialler: Sendable {
+  let pool: NIOThreadPool
+  let regions: any RegionPolicy
+  let timeout: TimeAmount
+
+  init(pool: NIOThreadPool, regions: any RegionPolicy, timeout: TimeAmount) {
+    self.pool = pool
+    self.regions = regions
+    self.timeout = timeout
+  }
+
+  /// Connects on `loop`; addresses are tried in the resolver's order. `prepare` sets up the channel on that loop.
+  func dial(
+    _ endpoint: Endpoint, region: String?, on loop: any EventLoop,
+    prepare: @escaping @Sendable (any Channel) throws -> Void
+  ) -> EventLoopFuture<any Channel> {
+    resolve(endpoint, on: loop).flatMap { candidates in
+      connect(candidates[...], region: region, on: loop, lastFailure: nil, prepare: prepare)
+    }
+  }
+
+  /// Connects to an address that was dialled before, and is checked again.
+  func redial(
+    _ address: SocketAddress, region: String?, on loop: any EventLoop,
+    prepare: @escaping @Sendable (any Channel) throws -> Void
+  ) -> EventLoopFuture<any Channel> {
+    connect([address], region: region, on: loop, lastFailure: nil, prepare: prepare)
+  }
+
+  private func resolve(_ endpoint: Endpoint, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
+    if NetworkAddress(endpoint.host) != nil {
+      return loop.makeCompletedFuture { [try SocketAddress(ipAddress: endpoint.host, port: Int(endpoint.port))] }
+    }
+    return pool.runIfActive(eventLoop: loop) { try PinnedDialler.lookUp(endpoint) }
+  }
+
+  private func connect(
+    _ candidates: ArraySlice<SocketAddress>, region: String?, on loop: any EventLoop, lastFailure: String?,
+    prepare: @escaping @Sendable (any Channel) throws -> Void
+  ) -> EventLoopFuture<any Channel> {
+    guard let address = candidates.first else {
+      return loop.makeFailedFuture(DialFailure(message: lastFailure ?? "the name has no address"))
+    }
+    let rest = candidates.dropFirst()
+    if case .refused(let reason) = regions.allows(address.ipAddress ?? "", region: region) {
+      return connect(rest, region: region, on: loop, lastFailure: reason, prepare: prepare)
+    }
+    return ClientBootstrap(group: loop)
+      .connectTimeout(timeout)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.maxMessagesPerRead, value: 1)
+      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: ReadBuffer.size))
+      .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try prepare(channel) } }
+      .connect(to: address)
+      .flatMapError { error in
+        connect(rest, region: region, on: loop, lastFailure: "\(error)", prepare: prepare)
+      }
+  }
+
+  /// getaddrinfo; blocks, so it runs on a thread of the pool.
+  private static func lookUp(_ endpoint: Endpoint) throws -> [SocketAddress] {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    var result: UnsafeMutablePointer<addrinfo>?
+    let code = getaddrinfo(endpoint.host, String(endpoint.port), &hints, &result)
+    guard code == 0 else {
+      throw DialFailure(message: "could not resolve \"\(endpoint.host)\": \(String(cString: gai_strerror(code)))")
+    }
+    defer { freeaddrinfo(result) }
+    var addresses: [SocketAddress] = []
+    var entry = result
+    while let current = entry, addresses.count < 16 {
+      if let address = numeric(current.pointee) {
+        addresses.append(try SocketAddress(ipAddress: address, port: Int(endpoint.port)))
+      }
+      entry = current.pointee.ai_next
+    }
+    return addresses
+  }
+
+  private static func numeric(_ info: addrinfo) -> String? {
+    var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    guard getnameinfo(info.ai_addr, info.ai_addrlen, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0
+    else { return nil }
+    return String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+/// The buffer that a socket is read into: large enough that bulk results cost few system calls; pooled by NIO.
+enum ReadBuffer {
+  static let size = 64 << 10
+}

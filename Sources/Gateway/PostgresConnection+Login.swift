@@ -1,0 +1,133 @@
+import AccessModel
+import Configuration
+import Enforcement
+import Identity
+import NIOCore
+import NIOSSL
+import Postgres
+import Store
+
+/// From the first byte to a person who is known and may use the connection.
+extension PostgresConnection {
+  func advanceLogin(_ event: ClientHandshake.Event?) {
+    if let output = handshake.takeOutput() { writeToClient(output) }
+    switch event {
+    case nil: break
+    case .startTLS: startClientTLS()
+    case .cancel(let process, let secret):
+      context.cancels.cancel(process: process, secret: secret)
+      close(reason: "cancel request")
+    case .needsCredentials(let user): lookUpCredentials(of: user)
+    case .authenticated(let user, let verifier): authenticated(user, verifier)
+    case .failed(let user, let reason):
+      if !user.isEmpty { noteAuthentication(user, succeeded: false, reason: reason) }
+      close(reason: reason)
+    }
+  }
+
+  private func startClientTLS() {
+    guard let tls = context.clientTLS, let client = clientContext else { return }
+    flush()
+    do {
+      try client.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls), position: .first)
+      handshake.startedTLS()
+    } catch { close(reason: "could not start TLS") }
+  }
+
+  // MARK: Who it is
+
+  private func lookUpCredentials(of user: String) {
+    let settings = context.configuration.users[user]
+    let bound = bound
+    let store = context.store
+    context.pool.runIfActive(eventLoop: state.loop) {
+      // Asked for unknown users too, so that they take the same time.
+      try store.liveVerifiers(user: user, now: Clock.seconds())
+    }.whenComplete { result in
+      bound.value.credentialsFound(result, settings)
+    }
+  }
+
+  private func credentialsFound(
+    _ result: Result<(salt: [UInt8], iterations: Int, records: [TokenRecord]), any Error>, _ settings: UserSettings?
+  ) {
+    guard phase == .login else { return }
+    switch result {
+    case .failure(let error):
+      context.logger.error("credentials could not be read", metadata: ["error": "\(error)"])
+      refuseClient(code: "58000", "the gateway cannot check credentials now")
+    case .success(let found):
+      let method: ClientCredentials.Method =
+        switch settings?.authentication {
+        case .token: .token
+        case .scram, nil: .scram
+        }
+      // Tokens of a person who is no longer in the configuration are worth nothing.
+      tokens = settings == nil ? [] : found.records
+      advanceLogin(
+        handshake.supply(
+          ClientCredentials(
+            method: method, salt: found.salt, iterations: found.iterations,
+            verifiers: tokens.map(\.verifier), tokenDigests: tokens.map(\.digest))))
+      flush()
+    }
+  }
+
+  private func noteAuthentication(_ user: String, succeeded: Bool, reason: String = "") {
+    let method = context.configuration.users[user]?.authentication.rawValue ?? "scram"
+    let event = AuditEvent.authenticated(
+      Authentication(
+        user: String(user.prefix(128)), clientAddress: clientAddress, method: method, succeeded: succeeded,
+        reason: reason))
+    do {
+      try state.lane.append(event)
+    } catch { context.logger.error("audit record failed", metadata: ["error": "\(error.message)"]) }
+  }
+
+  private func authenticated(_ user: String, _ verifier: Int) {
+    noteAuthentication(user, succeeded: true)
+    guard tokens.indices.contains(verifier) else { return close(reason: "internal error") }
+    let parts = handshake.database.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    let connection = String(parts.first ?? "")
+    let requested = parts.count > 1 ? String(parts[1]) : nil
+    guard let settings = context.configuration.connections[connection],
+      let database = settings.database(named: requested),
+      let subject = context.configuration.subject(
+        user: user, connection: connection, clientAddress: clientAddress),
+      tokens[verifier].allows(connection: connection), context.policy.scoped(to: subject).hasAccess
+    else {
+      // One answer for what does not exist and for what is not allowed: names of connections are not told.
+      return refuseClient(
+        code: "42501", "no access to connection \"\(handshake.database)\"",
+        hint: "Ask whoever manages the gateway for access, or check the name.", reason: "no access")
+    }
+    self.subject = subject
+    prepareTarget(settings, database: database, subject: subject)
+  }
+
+  // MARK: Where it goes
+
+  private func prepareTarget(_ settings: ConnectionSettings, database: String, subject: Subject) {
+    guard let credential = settings.credential(for: subject.groups) else {
+      return refuseClient(
+        code: "28000", "connection \"\(settings.name)\" has no account for your groups",
+        hint: "Ask whoever manages the gateway to add one.")
+    }
+    let directory = context.configuration.directory
+    let authority = settings.tlsAuthority.map { context.configuration.path(of: $0) }
+    phase = .opening
+    let bound = bound
+    context.pool.runIfActive(eventLoop: state.loop) {
+      BackendTarget(
+        settings: settings, database: database,
+        account: BackendAccount(
+          user: credential.user, password: try credential.password?.resolve(relativeTo: directory)),
+        tls: try BackendTLSContext.make(settings.tls, authority: authority))
+    }.whenComplete { result in
+      switch result {
+      case .success(let target): bound.value.open(target)
+      case .failure(let error): bound.value.failOpening("\(error)", passOn: nil)
+      }
+    }
+  }
+}

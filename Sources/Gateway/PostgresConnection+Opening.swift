@@ -1,0 +1,123 @@
+import AccessModel
+import Enforcement
+import NIOCore
+import PolicyEngine
+import Postgres
+
+/// From a known person to a backend that is ready for the first command.
+extension PostgresConnection {
+  func open(_ target: BackendTarget) {
+    guard phase == .opening, let subject, let startup = handshake.startup else { return }
+    do {
+      let parameters = try BackendHandshake.parameters(
+        for: startup, user: target.account.user, database: target.database, person: subject.user)
+      opening = BackendOpening(target: target, parameters: parameters)
+    } catch { return refuseClient(code: error.code, error.message) }
+    self.target = target
+    let bound = bound
+    context.dialler.dial(target.settings.address, region: target.settings.region, on: state.loop) { channel in
+      try channel.pipeline.syncOperations.addHandler(BackendHandler(bound.value))
+    }.whenFailure { error in
+      bound.value.failOpening("\(error)", passOn: nil)
+    }
+  }
+
+  func openingRead(_ bytes: ByteBuffer) {
+    guard let context = backendContext, let handler = backendHandler, let opening else { return }
+    switch opening.receive(bytes, context, before: handler) {
+    case .pending: break
+    case .failed(let failure): failOpening(failure.message, passOn: failure.passOn)
+    case .ready(let ready): backendReady(ready)
+    }
+  }
+
+  /// The client learns that the backend cannot be had, and the log why: addresses and accounts are not for users.
+  func failOpening(_ message: String, passOn: ErrorFields?) {
+    guard phase == .opening else { return }
+    context.logger.warning(
+      "backend not available",
+      metadata: ["connection": "\(target?.settings.name ?? handshake.database)", "reason": "\(message)"])
+    if let passOn {
+      var answer = ByteBuffer()
+      passOn.encodeError(into: &answer)
+      writeToClient(answer)
+      return close(reason: message)
+    }
+    refuseClient(
+      code: "08006", "the backend of connection \"\(target?.settings.name ?? handshake.database)\" is not available",
+      hint: "The gateway's log says why.", reason: message)
+  }
+
+  /// Masks need the catalogue: then the session begins when it is there.
+  private func backendReady(_ ready: BackendHandshake.Ready) {
+    guard let subject, let target else { return }
+    let policy = context.policy.scoped(to: subject)
+    guard policy.mayMask else { return begin(ready, policy: policy, catalog: nil) }
+    if let known = context.catalogs.find(target.catalogKey) { return begin(ready, policy: policy, catalog: known) }
+    readCatalog(target) { connection, result in
+      switch result {
+      case .success(let catalog): connection.begin(ready, policy: policy, catalog: catalog)
+      case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)", passOn: nil)
+      }
+    }
+  }
+
+  func readCatalog(
+    _ target: BackendTarget, then: @escaping @Sendable (PostgresConnection, Result<Catalog, any Error>) -> Void
+  ) {
+    let bound = bound
+    let context = context
+    CatalogReader.read(target, context: context, on: state.loop).whenComplete { result in
+      if case .success(let catalog) = result { context.catalogs.store(catalog, for: target.catalogKey) }
+      then(bound.value, result)
+    }
+  }
+
+  private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy, catalog: Catalog?) {
+    guard phase == .opening, let subject, let target, let opening, let backend = backendContext,
+      let address = backend.channel.remoteAddress
+    else { return }
+    let relay = Relay(
+      session: PostgresSession(
+        ready: ready, analyses: state, maskable: policy.mayMask, limits: context.limits),
+      enforcer: Enforcer(session: name, policy: policy, audit: state.lane), target: target, backendAddress: address,
+      backendKey: ready.key)
+    relay.catalog = catalog
+    let facts = SessionFacts(
+      session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
+      subject: subject, backendAddress: "\(address.ipAddress ?? "local"):\(address.port ?? 0)",
+      backendUser: target.account.user, database: target.database,
+      application: handshake.startup?["application_name"] ?? "")
+    guard relay.enforcer.note(.sessionOpened(facts)) else {
+      return refuseClient(
+        code: "58030", "the gateway cannot record sessions and so refuses them",
+        hint: "Ask whoever operates the gateway.")
+    }
+    self.relay = relay
+    phase = .relaying
+    deadline?.cancel()
+    endLogin()
+    greet(ready, relay)
+    let remainder = opening.takeRemainder()
+    self.opening = nil
+    if remainder.readableBytes > 0 { relayInput(remainder, from: .backend) }
+    let sent = handshake.takeRemainder()
+    if sent.readableBytes > 0 { relayInput(sent, from: .client) }
+    if early.readableBytes > 0 { relayInput(early, from: .client) }
+    early = ByteBuffer()
+    flush()
+    resumeReading()
+  }
+
+  /// What the backend said of itself, with a cancel key of our own.
+  private func greet(_ ready: BackendHandshake.Ready, _ relay: Relay) {
+    var greeting = ready.greeting
+    if let key = ready.key {
+      let own = context.cancels.register(process: key.process, bound)
+      relay.clientKey = own
+      own.encode(into: &greeting)
+    }
+    ready.status.encode(into: &greeting)
+    writeToClient(greeting)
+  }
+}

@@ -1,0 +1,89 @@
+import AccessModel
+
+/// A mask rule that concerns one person.
+struct ScopedMask: Sendable, Hashable {
+  var name: String
+  var columns: [ColumnPattern]
+  /// Patterns of the tables that the columns belong to; nil when any table may have one.
+  var tables: [NamePattern]?
+  var mask: Mask
+  var isShadow: Bool
+
+  init(_ rule: Rule, _ columnMask: ColumnMask) {
+    name = rule.name
+    columns = columnMask.columns.map(ColumnPattern.init)
+    mask = columnMask.mask
+    isShadow = rule.mode == .shadow
+    let parents = columnMask.columns.map { NamePattern($0.parts.dropLast().joined(separator: ".")) }
+    tables = parents.contains(nil) ? nil : parents.compactMap { $0 }
+  }
+
+  /// True when the column may be one of those masked.
+  func mayMatch(_ path: [String]) -> Bool {
+    columns.contains { $0.mayMatch(path) }
+  }
+
+  /// True when a value computed from what is touched may hold something of a masked column.
+  func mayReach(_ footprint: Footprint) -> Bool {
+    switch footprint {
+    case .everything: return true
+    case .resources(let accesses):
+      return accesses.contains { access in
+        // A routine or a file may read any table.
+        guard access.resource.kind == .relation, let tables else { return true }
+        return tables.contains { $0.mayMatch(access.resource.path) }
+      }
+    }
+  }
+
+  /// What a column of a result becomes under this rule; nil when the rule does not concern it.
+  func mask(for column: ResultColumn, touching footprint: Footprint) -> Mask? {
+    switch column.origin {
+    case .column(let path):
+      return mayMatch(path) ? mask : nil
+    case .unresolved:
+      // Some stored column, perhaps the one that is meant.
+      return mask
+    case .computed:
+      // The ends of an expression are not the ends of the column, so `partial` would let the hidden part out:
+      // substr(ssn, 1, 4) keeps its last four.
+      return mayReach(footprint) ? mask.merged(with: .redact) : nil
+    }
+  }
+}
+
+extension ScopedPolicy {
+  /// False when no mask can apply, so that results need not be looked at.
+  public var mayMask: Bool { masks.contains { !$0.isShadow } }
+
+  /// What to do with each column of one result, asked once per result.
+  ///
+  /// A stored column is masked where a pattern may match it, one without a known name always; of several masks the less
+  /// revealing wins. A computed column (an expression, a whole row) may hold anything of what the command touches: it
+  /// is masked, at least by `redact`, when a table with a masked column may be among it. Whoever knows where the
+  /// computed columns come from passes only that; `.everything` when nothing is known.
+  public func maskPlan(for columns: [ResultColumn], touching footprint: Footprint = .everything) -> MaskPlan {
+    guard mayMask else { return .identity }
+    var plan: [Mask?] = []
+    plan.reserveCapacity(columns.count)
+    var touched = false
+    for column in columns {
+      var merged: Mask?
+      for rule in masks where !rule.isShadow {
+        guard let mask = rule.mask(for: column, touching: footprint) else { continue }
+        merged = merged?.merged(with: mask) ?? mask
+      }
+      if merged != nil { touched = true }
+      plan.append(merged)
+    }
+    return touched ? .columns(plan) : .identity
+  }
+
+  /// Names of the mask rules that met a result, in the order of the document, shadow rules as `shadow:name`.
+  public func maskRules(for columns: [ResultColumn], touching footprint: Footprint = .everything) -> [String] {
+    masks.filter { rule in
+      columns.contains { rule.mask(for: $0, touching: footprint) != nil }
+    }
+    .map { $0.isShadow ? "shadow:" + $0.name : $0.name }
+  }
+}

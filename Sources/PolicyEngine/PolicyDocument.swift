@@ -1,0 +1,113 @@
+// PolicyEngine: decides commands and masks columns from a policy document, at once and without side effects.
+
+import AccessModel
+
+/// What a policy says, as typed values: who has access to what, and the rules on top of it.
+///
+/// Nothing in here knows how it was written down. Access grants; rules only restrict what was granted (DESIGN §2).
+public struct PolicyDocument: Sendable, Hashable {
+  public var grants: [AccessGrant]
+  /// In the order of the document, which matters only for which of two refusing rules gives its name to the message.
+  public var rules: [Rule]
+
+  public init(grants: [AccessGrant] = [], rules: [Rule] = []) {
+    self.grants = grants
+    self.rules = rules
+  }
+}
+
+/// What some people may do on some connections; the only part of a policy that permits anything.
+public struct AccessGrant: Sendable, Hashable {
+  /// Names of people and services; nil when the grant does not name any.
+  public var users: [String]?
+  /// nil when the grant names no group. With both, a person must meet both: lists are OR, keys AND.
+  public var groups: [String]?
+  public var connections: ConnectionSelector
+  /// What may be done, by protocol name (`postgres`). `.unknown` stands for every effect, also the unknown one.
+  public var allow: [String: Effects]
+
+  public init(
+    users: [String]? = nil, groups: [String]? = nil, connections: ConnectionSelector, allow: [String: Effects]
+  ) {
+    self.users = users
+    self.groups = groups
+    self.connections = connections
+    self.allow = allow
+  }
+}
+
+/// Which connections a grant is about: by name, or by label.
+public enum ConnectionSelector: Sendable, Hashable {
+  case names([NameGlob])
+  /// Every key must be there with one of its values.
+  case labels([String: [String]])
+}
+
+/// A restriction that meets some commands, and what it does to them.
+public struct Rule: Sendable, Hashable {
+  public enum Mode: String, Sendable, Hashable, CaseIterable {
+    case enforce
+    /// Decided and recorded, not enforced.
+    case shadow
+  }
+  /// Unique within a policy; people read it in refusals.
+  public var name: String
+  /// Which commands the rule meets; without keys, all.
+  public var when: Matcher
+  /// Which of those are exempt from this rule, and from this rule alone.
+  public var unless: Matcher?
+  public var action: Action
+  public var mode: Mode
+  /// One sentence for the person who meets the rule, without a full stop; nil when the rule gives none.
+  public var reason: String?
+
+  public init(
+    name: String, when: Matcher = Matcher(), unless: Matcher? = nil, then action: Action, mode: Mode = .enforce,
+    reason: String? = nil
+  ) {
+    self.name = name
+    self.when = when
+    self.unless = unless
+    self.action = action
+    self.mode = mode
+    self.reason = reason
+  }
+}
+
+/// What a rule does to a command that it meets, or to a column.
+public enum Action: Sendable, Hashable {
+  case deny
+  case approve(Approval)
+  case mask(ColumnMask)
+}
+
+/// Who must agree before a command runs.
+public struct Approval: Sendable, Hashable {
+  /// Groups whose members may approve.
+  public var by: [String]
+  /// How many distinct people, at least 1.
+  public var count: Int
+  /// How long the session waits; nil when the rule does not say, then `Approval.defaultWait`.
+  public var wait: Duration?
+
+  /// How long a session waits under a rule that does not say.
+  public static let defaultWait = Duration.seconds(60)
+
+  public init(by: [String], count: Int = 1, wait: Duration? = nil) {
+    self.by = by
+    self.count = count
+    self.wait = wait
+  }
+}
+
+/// Which columns a rule masks, and how.
+public struct ColumnMask: Sendable, Hashable {
+  /// `[schema.]table.column` or `column`, bound from the right (DECISIONS 27).
+  public var columns: [NamePattern]
+  public var mask: Mask
+
+  public init(columns: [NamePattern], mask: Mask) {
+    self.columns = columns
+    self.mask = mask
+  }
+}

@@ -1,0 +1,134 @@
+import AccessModel
+
+/// The part of a policy that can concern one person on one connection, made once per session and policy.
+///
+/// Rules for others are gone from it, so that a command meets only what may apply. A command that is permitted and met
+/// by no rule costs no allocation here.
+public struct ScopedPolicy: Sendable {
+  public let subject: Subject
+  /// Hash of the policy that this is a part of.
+  public let hash: String
+  /// All that the person may do here; nil when no grant concerns them.
+  public let granted: Effects?
+  let restrictions: [Restriction]
+  let masks: [ScopedMask]
+  /// One for each restriction.
+  private let screens: [Screen]
+
+  init(subject: Subject, hash: String, granted: Effects?, restrictions: [Restriction], masks: [ScopedMask]) {
+    self.subject = subject
+    self.hash = hash
+    self.granted = granted
+    self.restrictions = restrictions
+    self.masks = masks
+    screens = restrictions.map { Screen($0.when) }
+  }
+
+  /// False when no grant concerns this person on this connection, whatever the command.
+  public var hasAccess: Bool { granted != nil }
+
+  /// What is to become of one command. Total: it answers for every command, and never waits.
+  public func decide(_ command: Command) -> Decision { evaluate(command).decision }
+
+  /// The decision, with the names of all rules that met the command.
+  ///
+  /// The strongest wins: deny, then hold, then permit; the order of rules does not matter. Two approve rules both ask.
+  public func evaluate(_ command: Command) -> Evaluation {
+    guard let granted, granted.isSuperset(of: command.effects) else {
+      return Evaluation(.deny(accessDenial(command)), rules: [])
+    }
+    var met: [String] = []
+    var denial: Denial?
+    var requirement: ApprovalRequirement?
+    let summary = CommandSummary.of(command)
+    for index in screens.indices where screens[index].passes(summary) && restrictions[index].meets(command) {
+      let restriction = restrictions[index]
+      if restriction.isShadow {
+        met.append("shadow:" + restriction.name)
+        continue
+      }
+      met.append(restriction.name)
+      switch restriction.demand {
+      case .refusal: denial = denial ?? restriction.denial(of: command)
+      case .approval(let approval): requirement.join(approval, of: restriction.name)
+      }
+    }
+    if let denial { return Evaluation(.deny(denial), rules: met) }
+    if let requirement { return Evaluation(.hold(requirement), rules: met) }
+    return Evaluation(.permit(Obligations(rules: met)), rules: met)
+  }
+}
+
+/// A decision, with the names of all rules that met the command, shadow rules as `shadow:name`.
+public struct Evaluation: Hashable, Sendable {
+  public var decision: Decision
+  /// In the order of the document; empty when access itself was missing, as no rule was asked then.
+  public var rules: [String]
+
+  init(_ decision: Decision, rules: [String]) {
+    self.decision = decision
+    self.rules = rules
+  }
+}
+
+/// A deny or approve rule that concerns one person.
+struct Restriction: Sendable, Hashable {
+  enum Demand: Sendable, Hashable {
+    case refusal(reason: String?)
+    case approval(Approval)
+  }
+  var name: String
+  var when: CommandMatcher
+  var unless: Exemption
+  var demand: Demand
+  var isShadow: Bool
+
+  init(_ rule: Rule, unless: Exemption) {
+    name = rule.name
+    when = rule.when.command
+    self.unless = unless
+    isShadow = rule.mode == .shadow
+    switch rule.action {
+    case .approve(let approval): demand = .approval(approval)
+    // A mask rule never becomes a restriction; if it did, refusing would be the safe reading.
+    case .deny, .mask: demand = .refusal(reason: rule.reason)
+    }
+  }
+
+  func meets(_ command: Command) -> Bool {
+    guard when.mayMatch(command) else { return false }
+    switch unless {
+    case .never: return true
+    case .covering(let exempt): return !exempt.mustCover(command)
+    }
+  }
+
+  /// Says so when only the lack of understanding made the rule apply (DECISIONS 8).
+  func denial(of command: Command) -> Denial {
+    let own: String?
+    switch demand {
+    case .refusal(let reason): own = reason
+    case .approval: own = nil
+    }
+    let reason = own ?? "the rule \"\(name)\" forbids this"
+    guard !when.isEmpty, command.couldBeAnything else { return Denial(rule: name, reason: reason) }
+    return Denial(
+      rule: name, reason: "what this does could not be worked out, so it may be what a rule forbids: \(reason)")
+  }
+}
+
+extension ApprovalRequirement? {
+  /// Adds one more clause; of all waits the shortest stays.
+  fileprivate mutating func join(_ approval: Approval, of rule: String) {
+    let clause = ApprovalRequirement.Clause(rule: rule, by: approval.by, count: max(1, approval.count))
+    let wait = approval.wait ?? Approval.defaultWait
+    guard var joined = self else {
+      self = ApprovalRequirement(clauses: [clause], wait: wait, waitIsExplicit: approval.wait != nil)
+      return
+    }
+    joined.clauses.append(clause)
+    joined.wait = Swift.min(joined.wait, wait)
+    joined.waitIsExplicit = joined.waitIsExplicit || approval.wait != nil
+    self = joined
+  }
+}

@@ -1,0 +1,42 @@
+import AccessModel
+
+/// What one SQL text may do, worked out once and shared by every command that has this text.
+public final class Analysis: Sendable {
+  public let text: String
+  /// The effects of all statements together; `[]` for BEGIN, SET, an empty text.
+  public let effects: Effects
+  public let footprint: Footprint
+  public let detail: SQLDetail
+  /// The session settings that it changes, in order, as far as they are literal.
+  public let settings: [SettingChange]
+  /// True when it holds nothing but BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, and at least one of them.
+  public let isTransactionControl: Bool
+
+  init(text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = []) {
+    self.text = text
+    self.effects = effects
+    self.footprint = footprint
+    self.detail = detail
+    self.settings = settings
+    isTransactionControl =
+      !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
+  }
+
+  /// The analysis of a text that was not understood: it may do everything.
+  public convenience init(text: String, misunderstood: SQLMisunderstanding) {
+    self.init(
+      text: text, effects: .unknown, footprint: .everything,
+      detail: SQLDetail(statements: [], misunderstood: misunderstood))
+  }
+
+  private static let transactionKinds: Set<SQLStatement.Kind> = [.begin, .commit, .rollback, .savepoint]
+
+  /// The first setting change after which the analyser and the backend would read texts differently.
+  public var unsafeSetting: SettingChange? { settings.first(where: \.isUnsafe) }
+
+  /// The command that runs or prepares this text.
+  public func command(stage: Command.Stage = .execute, parameters: Parameters = .none) -> Command {
+    Command(
+      stage: stage, effects: effects, footprint: footprint, text: text, parameters: parameters, detail: .sql(detail))
+  }
+}

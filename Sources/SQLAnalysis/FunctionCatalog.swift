@@ -1,0 +1,70 @@
+import AccessModel
+
+/// What the configuration declares of functions that the gateway cannot look into.
+///
+/// A pattern with a schema covers only calls that name the schema; one without covers every call by that name, whatever
+/// search_path makes of it (*must*: an unresolved schema is no match for `public.*`).
+public struct FunctionCatalog: Hashable, Sendable {
+  /// One line of `functions:`: a pattern of names and what those functions may do.
+  public struct Entry: Hashable, Sendable {
+    public var name: NamePattern
+    public var effects: Effects
+    public init(name: NamePattern, effects: Effects) {
+      self.name = name
+      self.effects = effects
+    }
+  }
+  public var entries: [Entry]
+
+  public static let empty = FunctionCatalog([])
+
+  public init(_ entries: [Entry]) { self.entries = entries }
+
+  /// The effects of all entries that certainly name this routine, with `.call`; nil without any.
+  func effects(schema: String?, name: String) -> Effects? {
+    if entries.isEmpty { return nil }
+    var effects: Effects?
+    for entry in entries where entry.name.mustMatch([schema, name]) {
+      effects = (effects ?? .call).union(entry.effects)
+    }
+    return effects
+  }
+}
+
+/// What is known of PostgreSQL's own functions, by name.
+///
+/// A user's function of the same name further ahead on search_path is taken for PostgreSQL's own: a limit that only the
+/// catalogue can lift.
+enum BuiltinFunction: Sendable {
+  case harmless, writes, administers
+  /// Runs SQL that is handed over as text, or reaches files.
+  case dangerous
+
+  /// The function with this name, or nil.
+  static func named(_ name: String) -> BuiltinFunction? { all[name] }
+
+  /// True when the function returns a row, so that `(f(x)).field` reads a field and calls nothing.
+  static func returnsRow(_ name: String) -> Bool { rows.contains(name) }
+
+  private static let all: [String: BuiltinFunction] = {
+    var all: [String: BuiltinFunction] = [:]
+    for name in words(BuiltinFunctionNames.harmless) { all[name] = .harmless }
+    for name in words(BuiltinFunctionNames.writes) { all[name] = .writes }
+    for name in words(BuiltinFunctionNames.administers) { all[name] = .administers }
+    for name in words(BuiltinFunctionNames.dangerous) { all[name] = .dangerous }
+    return all
+  }()
+
+  private static let rows = Set(words(BuiltinFunctionNames.composite))
+
+  /// Helpers of information_schema that drivers call.
+  static let informationSchema: Set<String> = [
+    "_pg_char_max_length", "_pg_char_octet_length", "_pg_datetime_precision", "_pg_expandarray", "_pg_index_position",
+    "_pg_interval_type", "_pg_numeric_precision", "_pg_numeric_precision_radix", "_pg_numeric_scale",
+    "_pg_truetypid", "_pg_truetypmod",
+  ]
+
+  private static func words(_ text: String) -> [String] {
+    text.split(whereSeparator: \.isWhitespace).map(String.init)
+  }
+}

@@ -1,0 +1,132 @@
+import AccessModel
+import CPgQuery
+
+/// Turns an SQL text into what it may do, with PostgreSQL 15's own grammar.
+public enum SQLAnalyzer {
+  /// Bytes of text that may be analysed on an event loop's stack.
+  ///
+  /// libpg_query calls itself once per operator of a chain: 8 KiB of the worst texts known (`1+1+…`, `1::a::a…`) need
+  /// between 0.5 and 1 MiB of stack, while Linux gives a thread 8.
+  public static let inlineLimit = 8 << 10
+
+  /// Bytes of text that are analysed at all (DECISIONS 21); needs `LargeStackAnalyzer.stackSize`.
+  public static let textLimit = 1 << 20
+
+  /// What this text may do. Total: whatever is not understood may do everything.
+  ///
+  /// A text longer than `inlineLimit` must be analysed on a large stack, see `LargeStackAnalyzer`.
+  public static func analyze(_ text: String, functions: FunctionCatalog = .empty) -> Analysis {
+    guard text.utf8.count <= textLimit else { return Analysis(text: text, misunderstood: .tooLong(limit: textLimit)) }
+    guard !text.utf8.contains(0) else { return Analysis(text: text, misunderstood: .notText) }
+    guard LexerCost.isBearable(text) else { return Analysis(text: text, misunderstood: .tooDeep) }
+    return withParserOutput(text) { tree, why in
+      if let why { return Analysis(text: text, misunderstood: why) }
+      return analyze(text, tree: tree, functions)
+    }
+  }
+
+  /// Runs libpg_query and hands over its JSON, or why there is none. The bytes are valid in `body` only.
+  static func withParserOutput<Value>(
+    _ text: String, _ body: (UnsafeBufferPointer<UInt8>, SQLMisunderstanding?) -> Value
+  ) -> Value {
+    let none = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    return text.withCString { source in
+      let result = pg_query_parse(source)
+      defer { pg_query_free_parse_result(result) }
+      if let error = result.error?.pointee { return body(none, misunderstanding(error)) }
+      guard let json = result.parse_tree else { return body(none, unreadable) }
+      let bytes = UnsafeRawBufferPointer(start: json, count: length(json)).assumingMemoryBound(to: UInt8.self)
+      return body(bytes, nil)
+    }
+  }
+
+  /// The same for bytes as they came; those that are not UTF-8 are not understood.
+  public static func analyze(bytes: UnsafeRawBufferPointer, functions: FunctionCatalog = .empty) -> Analysis {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      return Analysis(text: String(decoding: bytes, as: UTF8.self), misunderstood: .notText)
+    }
+    return analyze(text, functions: functions)
+  }
+
+  private static let unreadable = SQLMisunderstanding.opaque("the parser's output could not be read")
+
+  private static func length(_ json: UnsafePointer<CChar>) -> Int {
+    var count = 0
+    while json[count] != 0 { count += 1 }
+    return count
+  }
+
+  private static func misunderstanding(_ error: PgQueryError) -> SQLMisunderstanding {
+    let message = error.message.map { String(cString: $0) } ?? "syntax error"
+    // Bison's own stack is full, at some 10,000 open parentheses.
+    if message == "memory exhausted" || message.hasPrefix("memory exhausted at") { return .tooDeep }
+    return .syntax(message: message, position: max(1, Int(error.cursorpos)))
+  }
+
+  /// Reads the parser's output.
+  static func analyze(
+    _ text: String, tree: UnsafeBufferPointer<UInt8>, _ functions: FunctionCatalog
+  ) -> Analysis {
+    let tape: Tape
+    do { tape = try Tape(tree) } catch {
+      switch error {
+      case .tooDeep: return Analysis(text: text, misunderstood: .tooDeep)
+      case .malformed: return Analysis(text: text, misunderstood: unreadable)
+      }
+    }
+    var statements: [SQLStatement] = []
+    var settings: [SettingChange] = []
+    let list = tape.child(0, .stmts)
+    if list != 0 {
+      for entry in tape.children(list) {
+        let node = tape.child(entry, .stmt)
+        if node == 0 { return Analysis(text: text, misunderstood: unreadable) }
+        var walk = StatementWalk(tape: tape, source: text, functions: functions)
+        statements.append(walk.run(node))
+        if walk.isTooDeep { return Analysis(text: text, misunderstood: .tooDeep) }
+        settings += walk.settings
+      }
+    }
+    return Analysis(
+      text: text, effects: statements.reduce(into: []) { $0.formUnion($1.effects) }, footprint: union(statements),
+      detail: SQLDetail(statements: statements), settings: settings)
+  }
+
+  /// All footprints together, joined once: a text may hold a hundred thousand statements.
+  private static func union(_ statements: [SQLStatement]) -> Footprint {
+    if statements.count == 1 { return statements[0].footprint }
+    var all: Set<ResourceAccess> = []
+    for statement in statements {
+      guard case .resources(let accesses) = statement.footprint else { return .everything }
+      all.formUnion(accesses)
+      if all.count > StatementWalk.accessLimit { return .everything }
+    }
+    return Footprint(all)
+  }
+}
+
+/// What PostgreSQL's lexer would pay for a text.
+enum LexerCost {
+  /// Steps of a few nanoseconds each that are borne.
+  static let limit = 1 << 21
+
+  /// False for texts with long runs of plus and minus signs: the lexer takes each run for one operator, gives back all
+  /// but the first sign, and starts again, which is quadratic (scan.l, rule `operator`). A minute for 1 MiB of `+`.
+  static func isBearable(_ text: String) -> Bool {
+    var cost = 0
+    var run = 0
+    var before: UInt8 = 0
+    for byte in text.utf8 {
+      defer { before = byte }
+      if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") {
+        // Two minus signs begin a comment, where the lexer stops.
+        run = byte == UInt8(ascii: "-") && before == byte ? 0 : run + 1
+        cost += run
+        if cost > limit { return false }
+      } else {
+        run = 0
+      }
+    }
+    return true
+  }
+}

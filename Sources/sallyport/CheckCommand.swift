@@ -1,0 +1,19 @@
+import ArgumentParser
+import Configuration
+import Foundation
+
+/// `sallyport check`: reads a configuration and names every mistake.
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Check a configuration, with file, line, column and the mend of every mistake.")
+
+  @Argument(help: "A file, or a folder of YAML files.")
+  var path = "sallyport.yaml"
+
+  func run() throws {
+    let configuration = try ConfigurationFile.load(path)
+    Output.line(
+      "\(path): good (\(configuration.connections.count) connections, \(configuration.users.count) users, "
+        + "\(configuration.policy.rules.count) rules; policy \(configuration.policyHash.prefix(16)))")
+  }
+}

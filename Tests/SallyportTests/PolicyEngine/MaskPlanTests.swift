@@ -1,0 +1,117 @@
+import AccessModel
+import Testing
+
+@testable import PolicyEngine
+
+@Suite("Policy: masks")
+struct MaskPlanTests {
+  private static let keepFour = Mask.partial(keepFirst: 0, keepLast: 4)
+  private let id = ResultColumn(name: "id", origin: .column(["public", "customers", "id"]))
+  private let ssn = ResultColumn(name: "harmless", origin: .column(["public", "customers", "ssn"]))
+  private let email = ResultColumn(name: "email", origin: .column(["crm", "leads", "email"]))
+  private let computed = ResultColumn(name: "upper", origin: .computed)
+
+  private func rule(
+    _ name: String, _ columns: String..., mask: Mask = keepFour, when: Matcher = Matcher(), unless: Matcher? = nil,
+    mode: Rule.Mode = .enforce
+  ) -> Rule {
+    let columns = columns.compactMap(NamePattern.init)
+    return Rule(
+      name: name, when: when, unless: unless, then: .mask(ColumnMask(columns: columns, mask: mask)), mode: mode)
+  }
+
+  @Test("columns are masked by where they come from, not by the name that the client sees")
+  func origin() {
+    let policy = PolicySample.policy(rule("pii", "public.customers.ssn", "*.*.email"))
+    #expect(policy.maskPlan(for: [id, ssn, email]) == .columns([nil, Self.keepFour, Self.keepFour]))
+    let named = ResultColumn(name: "ssn", origin: .column(["public", "customers", "id"]))
+    #expect(policy.maskPlan(for: [id, named]) == .identity)
+  }
+
+  @Test("patterns bind from the right, * stays within one part")
+  func patterns() {
+    for (pattern, expected) in [
+      ("ssn", true), ("customers.ssn", true), ("*.ssn", true), ("public.*.s*n", true), ("crm.customers.ssn", false),
+      ("public.ssn", false), ("*ssn", true), ("public*ssn", false),
+    ] {
+      #expect(PolicySample.policy(rule("r", pattern)).maskPlan(for: [ssn]).isIdentity == !expected, "\(pattern)")
+    }
+  }
+
+  @Test("of two masks on one column the less revealing wins, in either order")
+  func lessRevealing() {
+    let rules = [
+      rule("a", "ssn"), rule("b", "ssn", mask: .redact), rule("c", "ssn", mask: .partial(keepFirst: 2, keepLast: 2)),
+    ]
+    for order in [rules, rules.reversed()] {
+      #expect(PolicySample.scoped(order, to: PolicySample.ana).maskPlan(for: [ssn]) == .columns([.redact]))
+    }
+    let partials = [rules[0], rules[2]]
+    #expect(
+      PolicySample.scoped(partials, to: PolicySample.ana).maskPlan(for: [ssn])
+        == .columns([.partial(keepFirst: 0, keepLast: 2)]))
+  }
+
+  @Test("masks reach only the people and places of their rule")
+  func scope() {
+    let rules = [rule("pii", "ssn", unless: Matcher(groups: ["dba"]))]
+    #expect(PolicySample.scoped(rules, to: PolicySample.ana).mayMask)
+    let dba = PolicySample.scoped(rules, to: PolicySample.dora)
+    #expect(!dba.mayMask && dba.maskPlan(for: [ssn, computed]) == .identity)
+    let elsewhere = rule("pii", "ssn", when: Matcher(connections: [NameGlob("crm")]))
+    #expect(!PolicySample.policy(elsewhere).mayMask)
+  }
+
+  @Test("an exemption that depends on the command exempts nobody from a mask")
+  func commandExemption() {
+    let policy = PolicySample.policy(rule("pii", "ssn", unless: Matcher(effects: EffectSelector(.read))))
+    #expect(policy.maskPlan(for: [ssn]) == .columns([Self.keepFour]))
+  }
+
+  @Test("a computed column is masked when a masked table may be behind it, and never keeps its ends")
+  func computedColumns() {
+    let policy = PolicySample.policy(rule("pii", "public.customers.ssn"))
+    let customers = Footprint([PolicySample.relation("customers", .read)])
+    let unresolved = Footprint([PolicySample.relation("customers", .read, schema: nil)])
+    let routine = Footprint([ResourceAccess(.routine(schema: "public", "f"), .call)])
+    for footprint in [customers, unresolved, routine, .everything] {
+      #expect(policy.maskPlan(for: [computed], touching: footprint) == .columns([.redact]))
+    }
+    let orders = Footprint([PolicySample.relation("orders", .read)])
+    #expect(policy.maskPlan(for: [computed], touching: orders) == .identity)
+    #expect(policy.maskPlan(for: [computed], touching: .nothing) == .identity)
+    #expect(policy.maskPlan(for: [computed]) == .columns([.redact]), "nothing known")
+    let anywhere = PolicySample.policy(rule("pii", "ssn", mask: .null))
+    #expect(anywhere.maskPlan(for: [computed], touching: orders) == .columns([.null]), "any table may have that column")
+  }
+
+  @Test("a column whose schema is not known may be the one that is masked")
+  func unresolvedColumn() {
+    let column = ResultColumn(name: "ssn", origin: .column(["customers", "ssn"]))
+    #expect(
+      PolicySample.policy(rule("pii", "public.customers.ssn")).maskPlan(for: [column]) == .columns([Self.keepFour]))
+  }
+
+  @Test("a stored column without a known name may be any, and is masked as one")
+  func unknownName() {
+    let column = ResultColumn(name: "ssn", origin: .unresolved)
+    let policy = PolicySample.policy(rule("pii", "public.customers.ssn"))
+    #expect(policy.maskPlan(for: [column], touching: .nothing) == .columns([Self.keepFour]))
+    #expect(PolicySample.policy().maskPlan(for: [column]) == .identity)
+  }
+
+  @Test("a shadow mask changes nothing and is named")
+  func shadow() {
+    let policy = PolicySample.policy(rule("watch", "ssn", mode: .shadow), rule("pii", "email"))
+    #expect(policy.maskPlan(for: [ssn]) == .identity)
+    #expect(policy.maskRules(for: [ssn, email]) == ["shadow:watch", "pii"])
+    #expect(policy.maskRules(for: [id]) == [])
+    #expect(!PolicySample.policy(rule("watch", "ssn", mode: .shadow)).mayMask)
+  }
+
+  @Test("masks do not restrict commands")
+  func notARestriction() {
+    let decision = PolicySample.policy(rule("pii", "ssn")).decide(PolicySample.command(PolicySample.select))
+    #expect(decision == .permit(Obligations()))
+  }
+}

@@ -1,0 +1,128 @@
+"""Runs the same statements directly and through the gateway, and prints what differs.
+
+    compare.py DIRECT_DSN GATEWAY_DSN [--only REGEX] [--verbose]
+
+Both must lead to the same database and the same database user, who may create schemas in it, and no rule of the
+gateway may deny, hold or mask anything there. The statements are those of compare.sql and the cases of cases.py and driver_cases.py.
+One line per difference, then "N compared, M different". Exit code 1 when any differs, 2 when it could not be run.
+
+Compared: every result's status, command tag, column descriptions, formats and values, byte for byte; every field of every
+error and notice; notifications; reported parameters; the transaction's state after each statement.
+Not compared, since it cannot be equal:
+  own-pid           a notification's process id is shown as "own" when it is the connection's own backend
+  created-table     a column's table OID is shown as "created" when the table was made during the run
+  application-name  the parameter application_name: through the gateway it is the person's name
+"""
+
+import argparse
+import faulthandler
+import re
+import sys
+from pathlib import Path
+
+import cases
+from wire import Wire
+
+DEADLINE_SECONDS = 180
+
+
+def read_statements(path):
+    """The statements of the file as (name, mode, text); mode is "", "simple", "setup" or "reset"."""
+    found = []
+    for line in path.read_text().splitlines(keepends=True):
+        if header := re.fullmatch(r"-- @ (.+?)(?: \[(\w+)\])?\n", line):
+            found.append([header[1], header[2] or "", ""])
+        elif found:
+            found[-1][2] += line
+    return [(name, mode, text.rstrip("\n")) for name, mode, text in found]
+
+
+def steps(statements):
+    """What is run on each side, in order: (name, function of the connection)."""
+    for name, mode, text in statements:
+        if mode in ("setup", "reset"):
+            continue
+        yield name, lambda wire, text=text: wire.simple(text)
+        if mode == "":
+            yield f"{name} (extended)", lambda wire, text=text: wire.extended(text)
+            yield f"{name} (binary)", lambda wire, text=text: wire.extended(text, result_format=1)
+    yield from cases.all_cases()
+
+
+def execute(dsn, text):
+    wire = Wire(dsn)
+    lines = wire.simple(text)
+    wire.close()
+    if any(line.startswith("error ") for line in lines):
+        raise RuntimeError(f"setup failed: {lines}")
+    return lines
+
+
+def run(dsn, created_after, chosen, direct):
+    """Everything that one side answers: {name: [line, ...]}."""
+    answers = {}
+    wire = Wire(dsn, created_after)
+    answers["reported parameters"] = wire.parameters()
+    for name, step in chosen:
+        if wire.is_broken():
+            wire = Wire(dsn, created_after)
+        try:
+            lines = list(step(wire))
+        except Exception as error:  # an answer, too, when it is the gateway's; on the direct side the case is wrong
+            if direct:
+                raise RuntimeError(f"case \"{name}\" fails without a gateway: {type(error).__name__}: {error}") from error
+            lines = [f"raised {type(error).__name__}: {error}"]
+        answers[name] = lines + wire.settle()
+    answers["reported parameters at the end"] = wire.parameters()
+    wire.close()
+    return answers
+
+
+def first_difference(direct, gateway):
+    for ours, theirs in zip(direct, gateway):
+        if ours != theirs:
+            at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+            start = max(0, at - 30)
+            return f"direct {ours[start:at + 70]!r}, gateway {theirs[start:at + 70]!r}"
+    longer, side = (direct, "direct") if len(direct) > len(gateway) else (gateway, "gateway")
+    return f"only {side}: {longer[min(len(direct), len(gateway))][:100]!r}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("direct")
+    parser.add_argument("gateway")
+    parser.add_argument("--verbose", action="store_true", help="also print what the direct side answered")
+    parser.add_argument("--only", default="", help="only the names that match this regular expression")
+    arguments = parser.parse_args()
+    # libpq waits in C, where no signal of Python's gets through.
+    faulthandler.dump_traceback_later(DEADLINE_SECONDS, exit=True)
+
+    statements = read_statements(Path(__file__).with_name("compare.sql"))
+    text_of = {mode: text for _, mode, text in statements}
+    chosen = [step for step in steps(statements) if re.search(arguments.only, step[0])]
+    try:
+        execute(arguments.direct, text_of["setup"])
+        newest = execute(arguments.direct, "SELECT max(oid::bigint) FROM pg_class")
+        created_after = int(re.search(r"'(\d+)'", newest[-1])[1])
+        sides = []
+        for dsn, is_direct in ((arguments.direct, True), (arguments.gateway, False)):
+            execute(arguments.direct, text_of["reset"])
+            sides.append(run(dsn, created_after, chosen, is_direct))
+        execute(arguments.direct, "DROP SCHEMA compare CASCADE")
+    except Exception as error:
+        print(f"compare: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    direct, gateway = sides
+    if arguments.verbose:
+        for name, lines in direct.items():
+            print(f"== {name}", *(line[:300] for line in lines), sep="\n   ")
+    different = [name for name in direct if direct[name] != gateway[name]]
+    for name in different:
+        print(f"different: {name}: {first_difference(direct[name], gateway[name])}")
+    print(f"{len(direct)} compared, {len(different)} different")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+import AccessModel
+import NIOCore
+
+/// ReadyForQuery's one byte (Z): where the session stands in a transaction.
+public enum TransactionStatus: UInt8, Hashable, Sendable {
+  case idle = 0x49
+  case inTransaction = 0x54
+  case failed = 0x45
+
+  static func decode(_ body: ByteBuffer) throws(ProtocolError) -> TransactionStatus {
+    var reader = MessageReader(body, from: .backend, message: "ReadyForQuery")
+    guard let status = TransactionStatus(rawValue: try reader.byte()) else { throw reader.malformed("unknown status") }
+    try reader.end()
+    return status
+  }
+
+  /// Writes a whole ReadyForQuery.
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(BackendTag.readyForQuery) { $0.writeInteger(rawValue) }
+  }
+}
+
+/// ParameterStatus (S): a setting's current value.
+public struct ParameterStatus: Hashable, Sendable {
+  public var name: String
+  public var value: String
+
+  static func decode(_ body: ByteBuffer) throws(ProtocolError) -> ParameterStatus {
+    var reader = MessageReader(body, from: .backend, message: "ParameterStatus")
+    let name = try reader.cstring()
+    // The value may be in the client's encoding.
+    let value = String(buffer: try reader.cstringBytes())
+    try reader.end()
+    return ParameterStatus(name: name, value: value)
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(BackendTag.parameterStatus) { body in
+      body.writeCString(name)
+      body.writeCString(value)
+    }
+  }
+}
+
+/// BackendKeyData (K): what a CancelRequest must show.
+public struct BackendKeyData: Hashable, Sendable {
+  public var process: Int32
+  public var secret: Int32
+
+  public init(process: Int32, secret: Int32) {
+    self.process = process
+    self.secret = secret
+  }
+
+  static func decode(_ body: ByteBuffer) throws(ProtocolError) -> BackendKeyData {
+    var reader = MessageReader(body, from: .backend, message: "BackendKeyData")
+    let data = BackendKeyData(process: try reader.int32(), secret: try reader.int32())
+    try reader.end()
+    return data
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(BackendTag.backendKeyData) { $0.writeMultipleIntegers(process, secret) }
+  }
+}
+
+/// CommandComplete (C): the backend's words of success.
+public struct CommandTag: Hashable, Sendable {
+  public var text: String
+
+  static func decode(_ body: ByteBuffer) throws(ProtocolError) -> CommandTag {
+    var reader = MessageReader(body, from: .backend, message: "CommandComplete")
+    let text = try reader.cstring()
+    try reader.end()
+    return CommandTag(text: text)
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(BackendTag.commandComplete) { $0.writeCString(text) }
+  }
+}
+
+/// NegotiateProtocolVersion (v): the newest minor version spoken here, and options that are not.
+public struct NegotiateProtocolVersion: Hashable, Sendable {
+  public var minor: Int32
+  public var unrecognizedOptions: [String]
+
+  static func decode(_ body: ByteBuffer) throws(ProtocolError) -> NegotiateProtocolVersion {
+    var reader = MessageReader(body, from: .backend, message: "NegotiateProtocolVersion")
+    let minor = try reader.int32()
+    let count = try reader.int32()
+    guard count >= 0, Int(count) <= reader.remaining else { throw reader.malformed("a count exceeds its length") }
+    var options: [String] = []
+    for _ in 0..<count { options.append(try reader.cstring()) }
+    try reader.end()
+    return NegotiateProtocolVersion(minor: minor, unrecognizedOptions: options)
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(BackendTag.negotiateProtocolVersion) { body in
+      body.writeInteger(minor)
+      body.writeInteger(Int32(truncatingIfNeeded: unrecognizedOptions.count))
+      for option in unrecognizedOptions { body.writeCString(option) }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import AccessModel
+import NIOCore
+
+/// Bind (B): gives a prepared statement its values and makes a portal of it.
+///
+/// A view: names are decoded, formats and values stay the bytes that the client sent, checked for their lengths.
+public struct BindMessage: Hashable, Sendable {
+  /// Empty for the unnamed portal.
+  public var portal: String
+  /// Empty for the unnamed statement.
+  public var statement: String
+  public var parameterCount: Int
+  /// From the parameter format codes to the last value.
+  public var parameters: ByteBuffer
+  /// Result format codes as sent, two bytes each: none (all text), one for all, or one per column.
+  public var resultFormats: ByteBuffer
+
+  static func decode(_ body: ByteBuffer) throws(ProtocolError) -> BindMessage {
+    var reader = MessageReader(body, from: .client, message: "Bind")
+    let portal = try reader.cstring()
+    let statement = try reader.cstring()
+    let start = reader.body
+    let formatCount = try reader.count(ofItemsAtLeast: 2)
+    _ = try reader.slice(formatCount * 2)
+    let valueCount = try reader.count(ofItemsAtLeast: 4)
+    guard formatCount <= 1 || formatCount == valueCount else {
+      throw reader.malformed("\(formatCount) parameter formats but \(valueCount) parameters")
+    }
+    for _ in 0..<valueCount {
+      let length = try reader.int32()
+      guard length >= -1 else { throw reader.malformed("a value has a negative length") }
+      if length > 0 { _ = try reader.slice(Int(length)) }
+    }
+    let consumed = start.readableBytes - reader.remaining
+    guard let parameters = start.getSlice(at: start.readerIndex, length: consumed) else {
+      throw reader.malformed("it ends early")
+    }
+    let resultCount = try reader.count(ofItemsAtLeast: 2)
+    let resultFormats = try reader.slice(resultCount * 2)
+    try reader.end()
+    return BindMessage(
+      portal: portal, statement: statement, parameterCount: valueCount, parameters: parameters,
+      resultFormats: resultFormats)
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(FrontendTag.bind) { body in
+      body.writeCString(portal)
+      body.writeCString(statement)
+      body.writeImmutableBuffer(parameters)
+      body.writeInteger(UInt16(truncatingIfNeeded: resultFormats.readableBytes / 2))
+      body.writeImmutableBuffer(resultFormats)
+    }
+  }
+}

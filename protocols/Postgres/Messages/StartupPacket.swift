@@ -1,0 +1,107 @@
+import AccessModel
+import NIOCore
+
+/// What a client sends first, and again after SSLRequest or GSSENCRequest: a packet without a type byte.
+public enum StartupPacket: Hashable, Sendable {
+  case sslRequest
+  case gssEncryptionRequest
+  case cancelRequest(process: Int32, secret: Int32)
+  case startup(StartupMessage)
+
+  static let sslRequestCode: Int32 = 80_877_103
+  static let gssEncryptionRequestCode: Int32 = 80_877_104
+  static let cancelRequestCode: Int32 = 80_877_102
+
+  /// Takes one packet off the front of `buffer`; nil while it is incomplete.
+  ///
+  /// The length is checked before anything else: 8 to `limits.startupPacket` bytes.
+  static func take(from buffer: inout ByteBuffer, limits: Limits) throws(ProtocolError) -> StartupPacket? {
+    guard let length = buffer.getInteger(at: buffer.readerIndex, as: Int32.self) else { return nil }
+    guard length >= 8, Int(length) <= limits.startupPacket else {
+      throw .client("invalid length of startup packet")
+    }
+    guard var packet = buffer.readSlice(length: Int(length)) else { return nil }
+    packet.moveReaderIndex(forwardBy: 4)
+    return try decode(packet)
+  }
+
+  /// Decodes a packet without its length field.
+  static func decode(_ packet: ByteBuffer) throws(ProtocolError) -> StartupPacket {
+    var reader = MessageReader(packet, from: .client, message: "startup")
+    let code = try reader.int32()
+    switch code {
+    case sslRequestCode:
+      try reader.end()
+      return .sslRequest
+    case gssEncryptionRequestCode:
+      try reader.end()
+      return .gssEncryptionRequest
+    case cancelRequestCode:
+      let process = try reader.int32()
+      let secret = try reader.int32()
+      try reader.end()
+      return .cancelRequest(process: process, secret: secret)
+    case _:
+      return .startup(try StartupMessage.decode(version: code, &reader))
+    }
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    let start = buffer.writerIndex
+    buffer.writeInteger(Int32(0))
+    switch self {
+    case .sslRequest: buffer.writeInteger(StartupPacket.sslRequestCode)
+    case .gssEncryptionRequest: buffer.writeInteger(StartupPacket.gssEncryptionRequestCode)
+    case .cancelRequest(let process, let secret):
+      buffer.writeMultipleIntegers(StartupPacket.cancelRequestCode, process, secret)
+    case .startup(let message): message.encodeBody(into: &buffer)
+    }
+    buffer.setInteger(Int32(truncatingIfNeeded: buffer.writerIndex - start), at: start)
+  }
+}
+
+/// StartupMessage: protocol version and parameters, in the order in which the client sent them.
+public struct StartupMessage: Hashable, Sendable {
+  public struct Parameter: Hashable, Sendable {
+    public var name: String
+    public var value: String
+    public init(_ name: String, _ value: String) {
+      self.name = name
+      self.value = value
+    }
+  }
+  public var major: Int
+  public var minor: Int
+  public var parameters: [Parameter]
+
+  public init(major: Int = 3, minor: Int = 0, parameters: [Parameter]) {
+    self.major = major
+    self.minor = minor
+    self.parameters = parameters
+  }
+
+  /// The value of a parameter; of several with one name the last, as PostgreSQL takes it.
+  public subscript(name: String) -> String? { parameters.last { $0.name == name }?.value }
+
+  static func decode(version: Int32, _ reader: inout MessageReader) throws(ProtocolError) -> StartupMessage {
+    let bits = UInt32(bitPattern: version)
+    var message = StartupMessage(major: Int(bits >> 16), minor: Int(bits & 0xffff), parameters: [])
+    guard message.major == 3 else { return message }
+    while true {
+      let name = try reader.cstring()
+      if name.isEmpty { break }
+      message.parameters.append(Parameter(name, try reader.cstring()))
+    }
+    try reader.end()
+    return message
+  }
+
+  func encodeBody(into buffer: inout ByteBuffer) {
+    buffer.writeMultipleIntegers(UInt16(truncatingIfNeeded: major), UInt16(truncatingIfNeeded: minor))
+    for parameter in parameters {
+      buffer.writeCString(parameter.name)
+      buffer.writeCString(parameter.value)
+    }
+    buffer.writeInteger(UInt8(0))
+  }
+}

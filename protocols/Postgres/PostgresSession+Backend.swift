@@ -1,0 +1,202 @@
+import AccessModel
+import NIOCore
+
+/// The backend's side: frames are matched to the replies owed, and pass, change or are swallowed.
+extension PostgresSession {
+  mutating func advanceBackend() throws(ProtocolError) {
+    while case .none = backendStall, let header = try backend.nextHeader() {
+      if !backend.isInsideFrame, !deferredNotices.isEmpty {
+        for notice in deferredNotices { backend.inject(notice) }
+        deferredNotices.removeAll()
+      }
+      guard try takeBackendFrame(header) else { break }
+    }
+    if case .replies = clientStall, replies.isEmpty { clientStall = .none }
+    // An error can have freed the client's frames, or an answer those that waited for it.
+    if client.pending > 0 { try advanceClient() }
+  }
+
+  /// Deals with the next frame. Returns false when it must wait for bytes, names or a plan.
+  private mutating func takeBackendFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    switch header.tag {
+    case BackendTag.dataRow: return try takeDataRow(header)
+    case BackendTag.copyData:
+      progress?.rows += 1
+      progress?.bytes += header.frameLength
+      backend.pass(header)
+      return true
+    case _:
+      guard header.bodyLength <= limits.backendMessage else {
+        throw .backend("the backend sent a message of \(header.bodyLength) bytes and type \(header.tag)")
+      }
+      guard backend.holds(header) else { return false }
+      return try takeWholeFrame(header, try backend.body(of: header))
+    }
+  }
+
+  private mutating func takeWholeFrame(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) -> Bool {
+    switch header.tag {
+    case BackendTag.readyForQuery: try takeReadyForQuery(header, body)
+    case BackendTag.commandComplete: try takeCommandComplete(header, body)
+    case BackendTag.errorResponse: try takeError(header, body)
+    case BackendTag.rowDescription: return try takeRowDescription(header, body)
+    case BackendTag.parameterStatus:
+      let setting = try ParameterStatus.decode(body)
+      noteSetting(setting.name, setting.value)
+      backend.pass(header)
+    case BackendTag.parseComplete, BackendTag.bindComplete, BackendTag.closeComplete, BackendTag.noData,
+      BackendTag.parameterDescription, BackendTag.emptyQueryResponse, BackendTag.portalSuspended:
+      try takeCompletion(header)
+    case BackendTag.copyInResponse:
+      if !replies.beginCopyIn() { isCopyingIn = true }
+      backend.pass(header)
+    case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
+      BackendTag.notificationResponse:
+      beginProgressIfNeeded()
+      backend.pass(header)
+    case let tag:
+      throw .backend("the backend sent unexpected message type \(tag)")
+    }
+    return true
+  }
+
+  // MARK: Rows
+
+  private mutating func takeDataRow(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    beginProgressIfNeeded()
+    guard let mask = try activeMask() else {
+      let (rows, bytes) = try backend.passRows()
+      guard rows > 0 else {
+        // A row that is not here whole: passes as it comes.
+        progress?.rows += 1
+        progress?.bytes += header.frameLength
+        backend.pass(header)
+        return true
+      }
+      progress?.rows += rows
+      progress?.bytes += bytes
+      return true
+    }
+    guard header.bodyLength <= limits.maskedRow else {
+      throw .backend("a row of \(header.bodyLength) bytes is too long to be masked", code: "54000")
+    }
+    guard backend.holds(header) else { return false }
+    try maskRows(mask, from: header)
+    return true
+  }
+
+  /// Rewrites all rows that are here whole into one buffer.
+  private mutating func maskRows(_ mask: RowMask, from header: FrameHeader) throws(ProtocolError) {
+    var rewritten = ByteBufferAllocator().buffer(capacity: backend.pending)
+    var next: FrameHeader? = header
+    while let row = next, row.tag == BackendTag.dataRow, row.bodyLength <= limits.maskedRow, backend.holds(row) {
+      let before = rewritten.writerIndex
+      try mask.rewrite(try backend.body(of: row), into: &rewritten)
+      progress?.rows += 1
+      progress?.bytes += rewritten.writerIndex - before
+      backend.drop(row)
+      next = try backend.nextHeader()
+    }
+    progress?.masked = mask.names
+    backend.inject(rewritten)
+  }
+
+  /// The mask of the rows that are due; nil when they pass. A row whose columns were never told is an error under
+  /// masks: nothing passes that could not be looked at.
+  private mutating func activeMask() throws(ProtocolError) -> RowMask? {
+    guard maskable else { return nil }
+    switch replies.head {
+    case .query: return queryMask
+    case .execute(_, let portal):
+      guard let known = portalMasks[portal] else { throw .backend("rows came before their columns were known") }
+      return known
+    case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
+      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse, .copyEnd:
+      throw .backend("the backend sent a row that nothing asked for")
+    }
+  }
+
+  mutating func beginProgressIfNeeded() {
+    guard progress == nil else { return }
+    switch replies.head {
+    case .query(let id), .functionCall(let id), .execute(let id, _): progress = Progress(id: id)
+    case .none, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal,
+      .sync, .failingQuery, .failingParse, .copyEnd:
+      break
+    }
+  }
+
+  // MARK: Columns
+
+  private mutating func takeRowDescription(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) -> Bool {
+    beginProgressIfNeeded()
+    let use: PendingColumns.Use
+    let command: CommandID?
+    switch replies.head {
+    case .query(let id): (use, command) = (.query, id)
+    case .describePortal(let id, let portal):
+      (use, command) = (.portal(portal), id)
+    case .injectedDescribe(let id, let portal):
+      (use, command) = (.injected(portal), id)
+    case .describeStatement:
+      replies.removeHead()
+      backend.pass(header)
+      return true
+    case .none, .functionCall, .parse, .bind, .execute, .closeStatement, .closePortal, .sync, .failingQuery,
+      .failingParse, .copyEnd:
+      throw .backend("the backend described columns that nothing asked for")
+    }
+    guard maskable else {
+      if case .query = use {} else { replies.removeHead() }
+      backend.pass(header)
+      return true
+    }
+    var pending = PendingColumns(
+      id: command ?? CommandID(0), description: try RowDescription.decode(body), use: use, header: header)
+    for column in pending.description.columns where column.table != 0 && relations[column.table] == nil {
+      pending.missing.insert(column.table)
+    }
+    backendStall = .relations(pending)
+    guard pending.missing.isEmpty else {
+      for oid in pending.missing.sorted() { events.append(.needs(.relation(oid: oid))) }
+      return false
+    }
+    askForPlan(pending)
+    return false
+  }
+
+  mutating func askForPlan(_ pending: PendingColumns) {
+    backendStall = .plan(pending)
+    events.append(.columns(pending.id, pending.description.columns.map { resultColumn($0) }))
+  }
+
+  private func resultColumn(_ column: RowDescription.Column) -> ResultColumn {
+    let name = String(buffer: column.name)
+    guard column.table != 0 else { return ResultColumn(name: name, origin: .computed) }
+    guard let relation = relations[column.table] ?? nil, let stored = relation.columns[column.attribute] else {
+      return ResultColumn(name: name, origin: .unresolved)
+    }
+    return ResultColumn(name: name, origin: .column([relation.schema, relation.name, stored]))
+  }
+
+  /// Answers `.columns`.
+  public mutating func mask(_ id: CommandID, with plan: MaskPlan) throws(ProtocolError) {
+    guard case .plan(let pending) = backendStall, pending.id == id else { return }
+    backendStall = .none
+    let mask = RowMask(plan: plan, description: pending.description)
+    switch pending.use {
+    case .query:
+      queryMask = mask
+      backend.pass(pending.header)
+    case .portal(let portal):
+      portalMasks[portal] = .some(mask)
+      replies.removeHead()
+      backend.pass(pending.header)
+    case .injected(let portal):
+      portalMasks[portal] = .some(mask)
+      replies.removeHead()
+      backend.drop(pending.header)
+    }
+    try advanceBackend()
+  }
+}

@@ -1,0 +1,238 @@
+import AccessModel
+import NIOCore
+import SQLAnalysis
+
+/// The client's side: frames become commands, and pass or are refused.
+extension PostgresSession {
+  mutating func advanceClient() throws(ProtocolError) {
+    while !isPaused, case .none = clientStall, let header = try client.nextHeader() {
+      let wasSkipped = try skipIfSkipping(header)
+      if wasSkipped { continue }
+      guard try takeClientFrame(header) else { return }
+    }
+  }
+
+  /// While the backend ignores messages up to a Sync, so do we. Returns whether the frame was dealt with.
+  private mutating func skipIfSkipping(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    switch skipping {
+    case .no: return false
+    case .untilSync, .untilSyncHere:
+      if header.tag == FrontendTag.terminate { return false }
+      guard header.tag == FrontendTag.sync else {
+        client.drop(header)
+        return true
+      }
+    }
+    guard case .untilSyncHere = skipping else {
+      skipping = .no
+      return false
+    }
+    guard header.bodyLength == 0 else { throw .client("invalid Sync message") }
+    skipping = .no
+    client.drop(header)
+    var ready = ByteBuffer()
+    status.encode(into: &ready)
+    backend.inject(ready)
+    return true
+  }
+
+  /// Deals with the next frame. Returns false when it must wait: for bytes, an answer or a fact.
+  private mutating func takeClientFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    switch header.tag {
+    case FrontendTag.query, FrontendTag.parse:
+      guard header.bodyLength <= limits.sqlText + limits.shortMessage else { return holdOversized(header) }
+      guard client.holds(header) else { return false }
+      return header.tag == FrontendTag.query ? try takeQuery(header) : try takeParse(header)
+    case FrontendTag.bind:
+      guard header.bodyLength <= limits.bindMessage else { return holdOversized(header) }
+      guard client.holds(header) else { return false }
+      return try takeBind(header)
+    case FrontendTag.copyData:
+      forward(header, under: ControlPermit(.copyData))
+      return true
+    case FrontendTag.execute, FrontendTag.describe, FrontendTag.close, FrontendTag.sync, FrontendTag.flush,
+      FrontendTag.functionCall, FrontendTag.terminate, FrontendTag.copyDone, FrontendTag.copyFail:
+      guard header.bodyLength <= limits.shortMessage else { throw .client("message too long") }
+      guard client.holds(header) else { return false }
+      return try takeShortFrame(header)
+    case let tag:
+      throw .client("invalid frontend message type \(tag)")
+    }
+  }
+
+  private mutating func takeShortFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    let body = try client.body(of: header)
+    switch header.tag {
+    case FrontendTag.execute: return try takeExecute(header, try ExecuteMessage.decode(body))
+    case FrontendTag.describe: takeDescribe(header, try StatementReference.decode(body, message: "Describe"))
+    case FrontendTag.close: takeClose(header, try StatementReference.decode(body, message: "Close"))
+    case FrontendTag.sync:
+      try requireEmpty(body, "Sync")
+      takeSync(header)
+    case FrontendTag.flush:
+      try requireEmpty(body, "Flush")
+      forward(header, under: ControlPermit(.synchronize))
+    case FrontendTag.terminate:
+      forward(header, under: ControlPermit(.synchronize))
+      events.append(.ended)
+      isPaused = true
+    case FrontendTag.copyDone, FrontendTag.copyFail:
+      if isCopyingIn { isCopyingIn = false } else { replies.append(.copyEnd) }
+      forward(header, under: ControlPermit(.copyData))
+    case _: return ask(.functionCall, header, opaqueCommand("FunctionCall"))
+    }
+    return true
+  }
+
+  private func requireEmpty(_ body: ByteBuffer, _ name: String) throws(ProtocolError) {
+    guard body.readableBytes == 0 else { throw .client("invalid \(name) message") }
+  }
+
+  // MARK: Commands
+
+  private mutating func takeQuery(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    let message = try QueryMessage.decode(try client.body(of: header))
+    guard let analysis = analysis(of: message.text, header) else { return false }
+    return ask(.query(analysis), header, analysis.command(stage: .execute, parameters: .none))
+  }
+
+  private mutating func takeParse(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    let message = try ParseMessage.decode(try client.body(of: header))
+    if statements.mustWait(toParse: message.statement), !replies.isEmpty {
+      waitForReplies()
+      return false
+    }
+    guard statements.count < limits.preparedStatements else {
+      throw .client("too many prepared statements in one session", code: "53400")
+    }
+    guard let analysis = analysis(of: message.text, header) else { return false }
+    return ask(
+      .parse(statement: message.statement, analysis), header, analysis.command(stage: .prepare, parameters: .none))
+  }
+
+  private mutating func takeBind(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    let message = try BindMessage.decode(try client.body(of: header))
+    let parameters =
+      message.parameterCount == 0
+      ? Parameters.none
+      : Parameters(count: message.parameterCount, encoded: Array(message.parameters.readableBytesView))
+    switch statements.lookUp(message.statement, segment: segment) {
+    case .known(let analysis):
+      let command = unsafeText == nil
+        ? analysis.command(stage: .execute, parameters: parameters) : opaqueCommand(analysis.text)
+      return ask(.bind(portal: message.portal, analysis), header, command)
+    case .unknown:
+      return ask(.bind(portal: message.portal, nil), header, opaqueCommand("Bind of statement \"\(message.statement)\""))
+    case .uncertain:
+      waitForReplies()
+      return false
+    }
+  }
+
+  private mutating func takeExecute(_ header: FrameHeader, _ message: ExecuteMessage) throws(ProtocolError) -> Bool {
+    guard let id = portals[message.portal] else {
+      // A cursor that SQL text declared: what it reads was decided then.
+      let command = Command(
+        effects: .read, footprint: .nothing, text: "Execute of portal \"\(message.portal)\"",
+        detail: .sql(SQLDetail(statements: [SQLStatement(kind: .fetch, effects: .read, footprint: .nothing)])))
+      return ask(.execute(portal: message.portal), header, command)
+    }
+    passExecute(header, portal: message.portal, id)
+    return true
+  }
+
+  mutating func passExecute(_ header: FrameHeader, portal: String, _ id: CommandID) {
+    if maskable, !describedPortals.contains(portal) {
+      var describe = ByteBuffer()
+      StatementReference(kind: .portal, name: portal).encode(tag: FrontendTag.describe, into: &describe)
+      send(describe, under: ControlPermit(.describe))
+      replies.append(.injectedDescribe(id, portal: portal))
+      describedPortals.insert(portal)
+    }
+    forward(header, under: ControlPermit(.execute))
+    replies.append(.execute(id, portal: portal))
+    isSegmentOpen = true
+  }
+
+  private mutating func takeDescribe(_ header: FrameHeader, _ reference: StatementReference) {
+    forward(header, under: ControlPermit(.describe))
+    isSegmentOpen = true
+    switch reference.kind {
+    case .statement: replies.append(.describeStatement)
+    case .portal:
+      if portals[reference.name] != nil { describedPortals.insert(reference.name) }
+      replies.append(.describePortal(portals[reference.name], portal: reference.name))
+    }
+  }
+
+  private mutating func takeClose(_ header: FrameHeader, _ reference: StatementReference) {
+    forward(header, under: ControlPermit(.close))
+    isSegmentOpen = true
+    switch reference.kind {
+    case .statement: replies.append(.closeStatement(reference.name))
+    case .portal: replies.append(.closePortal)
+    }
+  }
+
+  private mutating func takeSync(_ header: FrameHeader) {
+    forward(header, under: ControlPermit(.synchronize))
+    // A COPY from the client swallows Syncs until it ends.
+    if isCopyingIn { return }
+    replies.append(.sync)
+    segment += 1
+    isSegmentOpen = false
+  }
+
+  // MARK: Waiting
+
+  /// Asks for a verdict. Always returns false: the frame waits.
+  private mutating func ask(_ kind: PendingCommand.Kind, _ header: FrameHeader, _ command: Command) -> Bool {
+    let id = nextCommandID()
+    clientStall = .verdict(PendingCommand(id: id, kind: kind, header: header))
+    events.append(.command(id, command))
+    return false
+  }
+
+  /// A frame that is longer than we look at: it can only be refused, and is then dropped as it comes.
+  private mutating func holdOversized(_ header: FrameHeader) -> Bool {
+    let limit = header.tag == FrontendTag.bind ? limits.bindMessage : limits.sqlText
+    let command = Command(
+      effects: .unknown, footprint: .everything, text: "message of \(header.bodyLength) bytes",
+      detail: .sql(SQLDetail(statements: [], misunderstood: .tooLong(limit: limit))))
+    return ask(.oversized(isSimple: header.tag == FrontendTag.query), header, command)
+  }
+
+  /// Stalls the client until nothing is outstanding; a Flush makes the backend answer what it keeps back.
+  private mutating func waitForReplies() {
+    if isSegmentOpen {
+      var flush = ByteBuffer()
+      flush.writeFrame(FrontendTag.flush) { _ in }
+      send(flush, under: ControlPermit(.synchronize))
+    }
+    clientStall = .replies
+  }
+
+  private mutating func analysis(of text: ByteBuffer, _ header: FrameHeader) -> Analysis? {
+    if let supplied = suppliedAnalysis {
+      suppliedAnalysis = nil
+      return readable(supplied)
+    }
+    if let reason = unsafeText { return Analysis(text: String(buffer: text), misunderstood: .unsafe(reason)) }
+    if let known = text.withUnsafeReadableBytes({ analyses.analysis(of: $0) }) { return readable(known) }
+    let text = String(buffer: text)
+    clientStall = .analysis(PendingText(header: header, text: text))
+    events.append(.needs(.analysis(text: text)))
+    return nil
+  }
+
+  /// A text that would make the backend read the next one otherwise is not let through (DECISIONS 6).
+  private func readable(_ analysis: Analysis) -> Analysis {
+    guard let danger = analysis.unsafeSetting?.danger else { return analysis }
+    return Analysis(text: analysis.text, misunderstood: .unsafe(danger.rawValue))
+  }
+
+  private func opaqueCommand(_ text: String) -> Command {
+    let why = unsafeText.map { SQLMisunderstanding.unsafe($0) } ?? .opaque(text)
+    return Analysis(text: text, misunderstood: why).command(stage: .execute, parameters: .none)
+  }
+}

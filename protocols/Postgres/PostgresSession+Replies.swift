@@ -1,0 +1,158 @@
+import AccessModel
+import NIOCore
+
+/// Ends of commands: completions, errors and ReadyForQuery, each taken off the queue of replies owed.
+extension PostgresSession {
+  /// A message without content that answers the reply that is due.
+  mutating func takeCompletion(_ header: FrameHeader) throws(ProtocolError) {
+    switch (header.tag, replies.head) {
+    case (BackendTag.parseComplete, .parse(_, let statement)):
+      statements.parseCompleted(statement)
+      replies.removeHead()
+    case (BackendTag.bindComplete, .bind(_, let portal)):
+      portalMasks[portal] = nil
+      replies.removeHead()
+    case (BackendTag.closeComplete, .closeStatement(let name)):
+      statements.closed(name)
+      replies.removeHead()
+    case (BackendTag.closeComplete, .closePortal): replies.removeHead()
+    case (BackendTag.parameterDescription, .describeStatement): break
+    case (BackendTag.noData, .describeStatement): replies.removeHead()
+    case (BackendTag.noData, .describePortal(_, let portal)):
+      portalMasks[portal] = .some(nil)
+      replies.removeHead()
+    case (BackendTag.noData, .injectedDescribe(_, let portal)):
+      portalMasks[portal] = .some(nil)
+      replies.removeHead()
+      backend.drop(header)
+      return
+    case (BackendTag.emptyQueryResponse, .query): break
+    case (BackendTag.emptyQueryResponse, .execute(let id, _)):
+      finish(id, .completed)
+      replies.removeHead()
+    case (BackendTag.portalSuspended, .execute(let id, _)):
+      finish(id, .suspended)
+      replies.removeHead()
+    case (let tag, _):
+      throw .backend("the backend sent message type \(tag) out of order")
+    }
+    backend.pass(header)
+  }
+
+  mutating func takeCommandComplete(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) {
+    beginProgressIfNeeded()
+    progress?.tag = try CommandTag.decode(body).text
+    switch replies.head {
+    case .query: queryMask = nil
+    case .execute(let id, _):
+      finish(id, .completed)
+      replies.removeHead()
+    case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
+      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse, .copyEnd:
+      throw .backend("the backend completed a command that nothing asked for")
+    }
+    backend.pass(header)
+  }
+
+  mutating func takeReadyForQuery(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) {
+    status = try TransactionStatus.decode(body)
+    switch replies.head {
+    case .query(let id), .functionCall(let id):
+      finish(id, progress?.errorCode.isEmpty == false ? .failed : .completed)
+      replies.removeHead()
+    case .sync, .failingQuery: replies.removeHead()
+    // One that nothing asked for: the backend took a Sync that a failed COPY should have swallowed. It passes.
+    case .none: break
+    case .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute, .closeStatement,
+      .closePortal, .failingParse, .copyEnd:
+      throw .backend("the backend is ready while replies are due")
+    }
+    progress = nil
+    queryMask = nil
+    isCopyingIn = false
+    if status == .idle, replies.isEmpty, !isSegmentOpen { forgetPortals() }
+    backend.pass(header)
+  }
+
+  /// Portals end with their transaction.
+  private mutating func forgetPortals() {
+    if !portals.isEmpty { portals.removeAll(keepingCapacity: true) }
+    if !describedPortals.isEmpty { describedPortals.removeAll(keepingCapacity: true) }
+    if !portalMasks.isEmpty { portalMasks.removeAll(keepingCapacity: true) }
+  }
+
+  // MARK: Errors
+
+  mutating func takeError(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) {
+    let fields = try ErrorFields.decode(body, from: .backend)
+    let code = fields[ErrorFields.sqlState] ?? "XX000"
+    isCopyingIn = false
+    let severity = fields[ErrorFields.severityNonLocalized] ?? fields[ErrorFields.severity] ?? ""
+    if severity == "FATAL" || severity == "PANIC" { backendIsLeaving = true }
+    switch replies.head {
+    case .query, .functionCall:
+      beginProgressIfNeeded()
+      progress?.errorCode = code
+      backend.pass(header)
+    case .failingQuery(let refusal): swap(header, for: refusal)
+    case .failingParse(let refusal):
+      swap(header, for: refusal)
+      skipAfterError(code)
+    case .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute, .closeStatement,
+      .closePortal:
+      backend.pass(header)
+      skipAfterError(code)
+    // Of a commit that failed at Sync, or from the backend's own end.
+    case .none, .sync, .copyEnd: backend.pass(header)
+    }
+  }
+
+  private mutating func swap(_ header: FrameHeader, for refusal: Refusal) {
+    backend.drop(header)
+    var answer = ByteBuffer()
+    ErrorFields(refusal).encodeError(into: &answer)
+    backend.inject(answer)
+  }
+
+  /// After an error in the extended protocol everything up to the next Sync goes unanswered; what waits for a verdict
+  /// in that stretch will not run either.
+  private mutating func skipAfterError(_ code: String) {
+    let (skipped, reachesSync) = replies.skipToSync()
+    var isFirst = true
+    for reply in skipped {
+      switch reply {
+      case .parse(let id, let statement):
+        statements.parseFailed(statement)
+        if isFirst { finish(id, .failed, code) }
+      case .bind(let id, _), .execute(let id, _), .query(let id), .functionCall(let id):
+        if id != lastFinished { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
+      case .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal, .sync,
+        .failingQuery, .failingParse, .copyEnd:
+        break
+      }
+      isFirst = false
+    }
+    progress = nil
+    guard !reachesSync else { return }
+    skipping = .untilSync
+    if case .verdict(let pending) = clientStall {
+      clientStall = .none
+      client.drop(pending.header)
+      events.append(.finished(pending.id, Outcome(ending: .skipped)))
+    }
+  }
+
+  private mutating func finish(_ id: CommandID, _ ending: Outcome.Ending, _ errorCode: String = "") {
+    var outcome = Outcome(ending: ending, errorCode: errorCode)
+    if let progress, progress.id == id {
+      outcome.tag = progress.tag
+      outcome.rows = progress.rows
+      outcome.bytes = progress.bytes
+      outcome.masked = progress.masked
+      if errorCode.isEmpty { outcome.errorCode = progress.errorCode }
+    }
+    progress = nil
+    lastFinished = id
+    events.append(.finished(id, outcome))
+  }
+}

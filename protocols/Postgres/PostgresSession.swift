@@ -1,0 +1,273 @@
+import AccessModel
+import NIOCore
+import SQLAnalysis
+
+/// Where a session finds what an SQL text may do. Confined to one event loop.
+public protocol StatementAnalyses: AnyObject {
+  /// The analysis of a text, or nil when it is too long to be worked out here: the session then asks for it.
+  func analysis(of text: UnsafeRawBufferPointer) -> Analysis?
+}
+
+/// Names of a relation and of its columns by attribute number, as the catalogue has them.
+public struct RelationNames: Hashable, Sendable {
+  public var schema: String
+  public var name: String
+  public var columns: [Int16: String]
+
+  public init(schema: String, name: String, columns: [Int16: String]) {
+    self.schema = schema
+    self.name = name
+    self.columns = columns
+  }
+}
+
+/// Both sides of one PostgreSQL connection from the first ReadyForQuery on: frames become commands and results.
+///
+/// Sans-IO. The client's frames are looked at in order; one that is a command waits for its verdict, and nothing behind
+/// it is looked at before. The backend's frames are matched to the replies that are owed.
+public struct PostgresSession: ~Copyable, ProtocolSession {
+  public typealias Input = ByteBuffer
+  public typealias Output = ByteBuffer
+
+  /// Why the client's frames are not looked at for now.
+  enum ClientStall {
+    case none
+    case verdict(PendingCommand)
+    case analysis(PendingText)
+    /// Until no reply is outstanding.
+    case replies
+  }
+
+  /// What the client's frames up to the next Sync meet.
+  enum Skipping {
+    case no
+    /// An error went to the client; the backend knows of it and waits for the Sync too.
+    case untilSync
+    /// The same, and the backend has seen nothing of the segment: the Sync is answered here.
+    case untilSyncHere
+  }
+
+  /// Why the backend's frames are not looked at for now.
+  enum BackendStall {
+    case none
+    case relations(PendingColumns)
+    case plan(PendingColumns)
+  }
+
+  /// A command that waits for its verdict; its frame is the next of the client's stream.
+  struct PendingCommand {
+    enum Kind {
+      case query(Analysis), functionCall
+      case parse(statement: String, Analysis)
+      case bind(portal: String, Analysis?)
+      case execute(portal: String)
+      /// Too long to be held; only a refusal can answer it.
+      case oversized(isSimple: Bool)
+    }
+    var id: CommandID
+    var kind: Kind
+    var header: FrameHeader
+  }
+
+  /// A text whose analysis is asked for.
+  struct PendingText {
+    var header: FrameHeader
+    var text: String
+  }
+
+  /// Columns that wait for names or for a plan.
+  struct PendingColumns {
+    enum Use { case query, portal(String), injected(String) }
+    var id: CommandID
+    var description: RowDescription
+    var use: Use
+    var header: FrameHeader
+    var missing: Set<UInt32> = []
+  }
+
+  /// What is known of the result that is being sent.
+  struct Progress {
+    var id: CommandID
+    var rows = 0
+    var bytes = 0
+    var tag = ""
+    var errorCode = ""
+    var masked: [String] = []
+  }
+
+  let limits: Limits
+  let analyses: any StatementAnalyses
+  /// Whether any mask may apply: then columns are looked at, else rows pass unseen.
+  var maskable: Bool
+  var client = FrameStream(from: .client)
+  var backend = FrameStream(from: .backend)
+  var events: [SessionEvent] = []
+  var eventHead = 0
+  var lastCommand: UInt64 = 0
+
+  var clientStall = ClientStall.none
+  var backendStall = BackendStall.none
+  var skipping = Skipping.no
+  var isPaused = false
+  public internal(set) var status: TransactionStatus
+  /// Why texts cannot be trusted to mean what the analysis says; nil when they can.
+  var unsafeText: String?
+
+  var replies = ReplyQueue()
+  var statements = StatementRegistry()
+  /// Counts Syncs; a segment is what lies between two.
+  var segment = 0
+  /// Whether anything was sent to the backend since the last Sync.
+  var isSegmentOpen = false
+  /// The command that each portal runs, by the portal's name.
+  var portals: [String: CommandID] = [:]
+  var describedPortals: Set<String> = []
+  var isCopyingIn = false
+  var suppliedAnalysis: Analysis?
+
+  var progress: Progress?
+  /// The last command whose end was told, so that a skipped Execute does not tell it again.
+  var lastFinished: CommandID?
+  var queryMask: RowMask?
+  /// Present for each portal whose columns are known; nil inside when nothing of it is masked.
+  var portalMasks: [String: RowMask?] = [:]
+  var relations: [UInt32: RelationNames?] = [:]
+  /// Notices that wait for the end of a frame.
+  var deferredNotices: [ByteBuffer] = []
+
+  /// - Parameters:
+  ///   - ready: what the backend said of itself.
+  ///   - maskable: whether any mask may apply to this person on this connection.
+  public init(
+    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, limits: Limits = .standard
+  ) {
+    self.limits = limits
+    self.analyses = analyses
+    self.maskable = maskable
+    status = ready.status
+    for (name, value) in ready.settings { noteSetting(name, value) }
+  }
+
+  // MARK: Input and output
+
+  public mutating func receive(_ input: ByteBuffer, from side: Side) throws(ProtocolError) {
+    switch side {
+    case .client:
+      client.append(input)
+      try advanceClient()
+    case .backend:
+      backend.append(input)
+      try advanceBackend()
+    }
+  }
+
+  public mutating func nextEvent() -> SessionEvent? {
+    guard eventHead < events.count else {
+      if eventHead > 0 {
+        events.removeAll(keepingCapacity: true)
+        eventHead = 0
+      }
+      return nil
+    }
+    defer { eventHead += 1 }
+    return events[eventHead]
+  }
+
+  /// Bytes for a side: those for the client come from the backend's stream, and the other way round.
+  public mutating func takeOutput(for side: Side) -> ByteBuffer? {
+    switch side {
+    case .client: backend.takeOutput()
+    case .backend: client.takeOutput()
+    }
+  }
+
+  /// Whether more bytes of this side are of use now; false asks the driver to stop reading it.
+  public func wantsInput(from side: Side) -> Bool {
+    switch side {
+    case .client:
+      guard !isPaused, replies.count < limits.outstandingReplies else { return false }
+      if case .none = clientStall { return true }
+      return false
+    case .backend:
+      if case .none = backendStall { return true }
+      return false
+    }
+  }
+
+  /// Nothing is under way: the session can end without anybody missing anything.
+  public var isQuiet: Bool {
+    guard replies.isEmpty, client.pending == 0, case .none = clientStall else { return false }
+    return status == .idle
+  }
+
+  /// Whether any mask may apply to what this session reads.
+  public var isMaskable: Bool { maskable }
+
+  /// Whether the backend announced that it closes the connection.
+  public internal(set) var backendIsLeaving = false
+
+  /// Commands whose end has not been told, when the connection breaks.
+  public var unfinished: CommandID? { progress?.id }
+
+  // MARK: Facts and control
+
+  /// Answers `.needs(.analysis)`.
+  public mutating func supply(_ analysis: Analysis) throws(ProtocolError) {
+    guard case .analysis(let pending) = clientStall, pending.text == analysis.text else { return }
+    suppliedAnalysis = analysis
+    clientStall = .none
+    try advanceClient()
+  }
+
+  /// Answers `.needs(.relation)`; nil when the catalogue does not know it.
+  public mutating func supply(relation oid: UInt32, _ names: RelationNames?) throws(ProtocolError) {
+    guard case .relations(var pending) = backendStall else { return }
+    relations[oid] = .some(names)
+    pending.missing.remove(oid)
+    backendStall = .relations(pending)
+    if pending.missing.isEmpty { askForPlan(pending) }
+  }
+
+  /// Forgets what the catalogue said, after it changed.
+  public mutating func forgetRelations() { relations.removeAll() }
+
+  /// Holds the client's frames back, while a cancel request is under way (DECISIONS 29).
+  public mutating func pause() { isPaused = true }
+
+  public mutating func resume() throws(ProtocolError) {
+    isPaused = false
+    try advanceClient()
+  }
+
+  /// Sends a notice to the client, at the end of the frame that is on its way.
+  public mutating func notify(_ fields: ErrorFields) {
+    var frame = ByteBuffer()
+    fields.encodeNotice(into: &frame)
+    if backend.isInsideFrame { deferredNotices.append(frame) } else { backend.inject(frame) }
+  }
+
+  /// The last words to the client, a FATAL error; unsaid when a frame is only half sent.
+  public mutating func end(with fields: ErrorFields) {
+    if !backend.isInsideFrame {
+      var frame = ByteBuffer()
+      fields.encodeError(into: &frame)
+      backend.inject(frame)
+    }
+    events.append(.ended)
+  }
+
+  mutating func nextCommandID() -> CommandID {
+    lastCommand += 1
+    return CommandID(lastCommand)
+  }
+
+  mutating func noteSetting(_ name: String, _ value: String) {
+    switch name {
+    case "standard_conforming_strings" where value != "on":
+      unsafeText = "standard_conforming_strings is off"
+    case "client_encoding" where !StartupPolicy.isSafe(encoding: value):
+      unsafeText = "client encoding \(value) cannot be scanned safely"
+    case _: break
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import AccessModel
+
+/// What of a client's start-up parameters reaches the backend, what is refused, and what the gateway sets itself.
+enum StartupPolicy {
+  /// Settings that would change who the session is or how its text is read.
+  private static let refused: Set<String> = [
+    "role", "session_authorization", "replication", "standard_conforming_strings", "backslash_quote",
+    "session_preload_libraries", "local_preload_libraries", "is_superuser",
+  ]
+  /// Encodings in which a byte of a longer character can look like ASCII, so that text cannot be scanned safely.
+  private static let unsafeEncodings: Set<String> = [
+    "sjis", "mskanji", "shiftjis", "win932", "windows932", "big5", "win950", "windows950", "gbk", "win936",
+    "windows936", "uhc", "win949", "windows949", "gb18030", "johab", "shiftjis2004",
+  ]
+
+  /// Whether text in this client encoding can be analysed byte by byte.
+  static func isSafe(encoding: String) -> Bool {
+    // PostgreSQL compares encoding names by their letters and digits alone.
+    !unsafeEncodings.contains(encoding.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) })
+  }
+
+  /// The parameters for the backend: the client's, without names and without what the gateway answers itself.
+  static func backendParameters(
+    for message: StartupMessage, user: String, database: String, person: String
+  ) throws(ProtocolError) -> [StartupMessage.Parameter] {
+    var result: [StartupMessage.Parameter] = [.init("user", user), .init("database", database)]
+    for parameter in message.parameters {
+      switch parameter.name {
+      case "user", "database", "application_name": continue
+      case "options":
+        for (name, value) in try settings(inOptions: parameter.value) { try check(name, value) }
+        result.append(parameter)
+      case let name where name.hasPrefix("_pq_."): continue
+      case let name:
+        try check(name, parameter.value)
+        result.append(parameter)
+      }
+    }
+    result.append(.init("application_name", person))
+    return result
+  }
+
+  private static func check(_ name: String, _ value: String) throws(ProtocolError) {
+    let name = name.lowercased()
+    if refused.contains(name) {
+      throw .client("start-up parameter \"\(name)\" is not allowed through the gateway", code: "42501")
+    }
+    if name == "client_encoding", !isSafe(encoding: value) {
+      throw .client(
+        "client encoding \"\(value)\" is not supported by the gateway; use UTF8 instead", code: "0A000")
+    }
+  }
+
+  /// The settings in `options`, which are command-line switches: `-c name=value`, `-cname=value`, `--name=value`.
+  ///
+  /// Any other switch is refused: some of them (-O, -P, -f) change more than a setting.
+  static func settings(inOptions options: String) throws(ProtocolError) -> [(name: String, value: String)] {
+    var result: [(name: String, value: String)] = []
+    var words = splitOptions(options)[...]
+    while let word = words.popFirst() {
+      var assignment: String
+      if word == "-c" {
+        guard let next = words.popFirst() else { throw .client("invalid start-up options: -c needs a setting") }
+        assignment = next
+      } else if word.hasPrefix("-c") || word.hasPrefix("--") {
+        assignment = String(word.dropFirst(2))
+      } else {
+        throw .client("start-up option \"\(word)\" is not allowed through the gateway", code: "42501")
+      }
+      guard let equals = assignment.firstIndex(of: "=") else {
+        throw .client("invalid start-up options: \"\(assignment)\" is not a setting")
+      }
+      let value = String(assignment[assignment.index(after: equals)...])
+      assignment = String(assignment[..<equals])
+      result.append((assignment.replacing("-", with: "_"), value))
+    }
+    return result
+  }
+
+  /// Splits at white space; a backslash takes the next character as it is (pg_split_opts).
+  private static func splitOptions(_ text: String) -> [String] {
+    var words: [String] = []
+    var word = ""
+    var inWord = false
+    var escaped = false
+    for scalar in text.unicodeScalars {
+      if escaped {
+        word.unicodeScalars.append(scalar)
+        escaped = false
+      } else if scalar == "\\" {
+        escaped = true
+        inWord = true
+      } else if scalar.properties.isWhitespace {
+        if inWord { words.append(word) }
+        word = ""
+        inWord = false
+      } else {
+        word.unicodeScalars.append(scalar)
+        inWord = true
+      }
+    }
+    if inWord { words.append(word) }
+    return words
+  }
+}

@@ -1,0 +1,68 @@
+import AccessModel
+import SQLAnalysis
+
+/// Which SQL text each prepared statement of a session stands for, as far as the backend has confirmed it.
+///
+/// A Parse can fail or be skipped, and then its name keeps the text that it had. Whoever decides a Bind by the wrong
+/// one of two texts is deceived; so a name whose last Parse is not yet answered is only certain within the segment
+/// (up to a Sync) that sends it: there, if the Parse fails, the Bind is skipped too.
+struct StatementRegistry {
+  private struct Entry {
+    var confirmed: Analysis?
+    /// Parse messages without an answer yet, with the segment that sent each.
+    var pending: [(segment: Int, analysis: Analysis)] = []
+  }
+  private var entries: [String: Entry] = [:]
+
+  enum LookUp {
+    case known(Analysis)
+    case unknown
+    /// Answers must come first: ask again when none is outstanding.
+    case uncertain
+  }
+
+  var count: Int { entries.count }
+
+  /// The text that a Bind of this segment would run.
+  func lookUp(_ name: String, segment: Int) -> LookUp {
+    guard let entry = entries[name] else { return .unknown }
+    guard let last = entry.pending.last else {
+      return entry.confirmed.map { .known($0) } ?? .unknown
+    }
+    return last.segment == segment ? .known(last.analysis) : .uncertain
+  }
+
+  /// Whether a Parse of this name must wait for outstanding answers: a named statement cannot be replaced, so whether
+  /// the backend will take the new text depends on what became of the old one.
+  func mustWait(toParse name: String) -> Bool { !name.isEmpty && entries[name] != nil }
+
+  /// True when the backend holds a statement of this name, and so will refuse a Parse of it.
+  func isConfirmed(_ name: String) -> Bool { entries[name]?.confirmed != nil }
+
+  mutating func parseSent(_ name: String, _ analysis: Analysis, segment: Int) {
+    entries[name, default: Entry()].pending.append((segment, analysis))
+  }
+
+  mutating func parseCompleted(_ name: String) {
+    guard var entry = entries[name], !entry.pending.isEmpty else { return }
+    let answered = entry.pending.removeFirst()
+    // A second Parse of a confirmed name cannot complete; if a backend says so, believe neither text.
+    let isReplaced = entry.confirmed != nil && !name.isEmpty
+    entry.confirmed = isReplaced ? nil : answered.analysis
+    entries[name] = entry
+  }
+
+  /// The Parse failed or was skipped.
+  mutating func parseFailed(_ name: String) {
+    guard var entry = entries[name], !entry.pending.isEmpty else { return }
+    entry.pending.removeFirst()
+    entries[name] = entry.confirmed == nil && entry.pending.isEmpty ? nil : entry
+  }
+
+  mutating func closed(_ name: String) { entries[name] = nil }
+
+  /// Forgets a statement, or all: SQL text may have replaced them (PREPARE, DEALLOCATE, DISCARD, unknown code).
+  mutating func forget(_ name: String?) {
+    if let name { entries[name] = nil } else { entries.removeAll() }
+  }
+}
