@@ -19,9 +19,9 @@ public struct AuditHead: Hashable, Sendable, Codable {
 
 /// One chain of audit records, written by one event loop.
 ///
-/// Not Sendable: create, use and close it on one event loop. A record is safe from the death of the process, `kill -9`
-/// included, when `append` returns, because it lies in pages that belong to the kernel; it is not yet safe from the loss
-/// of power.
+/// Not Sendable: create, use and close it on one event loop. When `append` returns, the record is safe from the death
+/// of the process, `kill -9` included, because it lies in pages that belong to the kernel; it is not yet safe from the
+/// loss of power.
 public final class AuditLane: AuditSink {
   public let name: String
   private let directory: AuditDirectory
@@ -137,7 +137,7 @@ public final class AuditLane: AuditSink {
         current.write(
           content: UnsafeRawBufferPointer(rebasing: bytes[SegmentFormat.hashSize...]), payload: payload, hash: digest)
       }
-      scratch.replace(at: 0, with: digest)
+      scratch.replaceStart(with: digest)
     }
     position.sequence = sequence
     position.time = time
@@ -172,7 +172,8 @@ public final class AuditLane: AuditSink {
     }
     if fits { return }
     guard capacity - size >= kept else {
-      throw AuditFailure("audit record of \(size) bytes leaves no room for outcomes in a segment of \(segmentSize) bytes")
+      throw AuditFailure(
+        "audit record of \(size) bytes leaves no room for outcomes in a segment of \(segmentSize) bytes")
     }
     preparation = nil
     try use(next, at: time)
@@ -225,7 +226,7 @@ public final class AuditLane: AuditSink {
     current = writer
     position.segment = header.number
     position.time = time
-    scratch.replace(at: 0, with: header.encoded().suffix(SegmentFormat.hashSize))
+    Array(header.encoded().suffix(SegmentFormat.hashSize)).withUnsafeBytes { scratch.replaceStart(with: $0) }
   }
 
   private func filePath(_ number: UInt64) -> String { "\(path)/\(SegmentFormat.fileName(number))" }

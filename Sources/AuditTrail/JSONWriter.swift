@@ -8,11 +8,12 @@ struct JSONWriter {
     bytes.removeSubrange(Swift.min(count, bytes.count)...)
   }
 
-  mutating func replace(at start: Int, with other: some Sequence<UInt8>) {
-    var index = start
-    for byte in other where index < bytes.count {
-      bytes[index] = byte
-      index += 1
+  /// Overwrites the first bytes; what does not fit is left out.
+  mutating func replaceStart(with other: UnsafeRawBufferPointer) {
+    bytes.withUnsafeMutableBytes { bytes in
+      let count = Swift.min(bytes.count, other.count)
+      UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: other[..<count]))
     }
   }
 

@@ -38,7 +38,8 @@ enum LaneRecovery {
       }
     } catch {
       throw AuditFailure(
-        "audit trail is damaged at \(error); look at it with \"sallyport audit verify\" and move the folder away to start anew")
+        "audit trail is damaged at \(error); look at it with \"sallyport audit verify\", then move the folder away "
+          + "to start anew")
     }
     return ChainPosition()
   }

@@ -123,12 +123,12 @@ final class SegmentReader {
   }
 
   private func record() throws(AuditFault) -> AuditRecord? {
-    guard let head = try bytes(at: offset, count: SegmentFormat.recordHeaderSize),
-      window.integer(UInt32.self, at: head.lowerBound + 4) != 0
+    guard let head = try bytes(at: offset, count: 8), window.integer(UInt32.self, at: head.lowerBound + 4) != 0
     else { return nil }
     guard window.integer(UInt32.self, at: head.lowerBound + 4) == SegmentFormat.committed else {
       throw fault("the commit word is damaged")
     }
+    // From here on it is a record or a fault, never nil: else a check would wait for the rest of a file cut short.
     let length = Int(window.integer(UInt32.self, at: head.lowerBound))
     let size = SegmentFormat.recordSize(payload: length)
     guard length <= SegmentFormat.payloadLimit, let range = try bytes(at: offset, count: size) else {
@@ -138,7 +138,9 @@ final class SegmentReader {
     let payload = (range.lowerBound + SegmentFormat.recordHeaderSize)..<(range.lowerBound + 24 + length)
     let stored = (range.upperBound - SegmentFormat.hashSize)..<range.upperBound
     let hash = SegmentFormat.link(link, sequenceTimeAndPayload: window[content..<payload.upperBound])
-    guard hash.elementsEqual(window[stored]) else { throw fault("the hash does not fit the record and those before it") }
+    guard hash.elementsEqual(window[stored]) else {
+      throw fault("the hash does not fit the record and those before it")
+    }
     guard window[payload.upperBound..<stored.lowerBound].allSatisfy({ $0 == 0 }) else {
       throw fault("the filling behind the payload is damaged")
     }

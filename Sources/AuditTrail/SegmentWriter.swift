@@ -29,7 +29,7 @@ final class SegmentWriter {
     let bytes = header.encoded()
     // The magic number makes the header valid, so it comes last.
     let rest = bytes.dropFirst(8)
-    rest.withUnsafeBytes { (base + 8).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(base), byteCount: rest.count) }
+    rest.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: base + 8, count: $0.count).copyMemory(from: $0) }
     UnsafeAtomic<UInt64>(at: base.assumingMemoryBound(to: UnsafeAtomic<UInt64>.Storage.self))
       .store(SegmentFormat.magic.littleEndian, ordering: .releasing)
   }

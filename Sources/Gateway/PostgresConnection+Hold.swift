@@ -123,10 +123,11 @@ extension PostgresConnection {
   /// Forgets a hold whose command will not run, and takes it off the approvers' list.
   func dropHold(_ relay: Relay, step: ApprovalRecord.Step, reason: String) {
     guard let held = relay.held else { return }
+    if let request = held.request {
+      noteApproval(request, step, person: subject?.user ?? "", reason)
+      withdraw(request, step)
+    }
     finishHold(relay)
-    guard let request = held.request else { return }
-    noteApproval(request, step, person: subject?.user ?? "", reason)
-    withdraw(request, step)
   }
 
   private func finishHold(_ relay: Relay) {

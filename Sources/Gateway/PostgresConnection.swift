@@ -65,7 +65,6 @@ final class PostgresConnection {
   var early = ByteBuffer()
   var relay: Relay?
   var closingReason = "closed by the client"
-  private(set) var isClosing = false
 
   private var client: (context: ChannelHandlerContext, handler: ClientHandler)?
   private var backend: (context: ChannelHandlerContext, handler: BackendHandler)?
@@ -112,7 +111,8 @@ final class PostgresConnection {
     case .relaying:
       guard let relay else { return false }
       return relay.session.wantsInput(from: .client) && (backend?.context.channel.isWritable ?? false)
-    case .closed: return false
+    // What still comes is thrown away, so that our last words are not lost to a reset.
+    case .closed: return true
     }
   }
 
@@ -229,12 +229,13 @@ final class PostgresConnection {
     closeClientGently()
   }
 
-  /// A client that does not read its last words is not waited for.
+  /// The client has time to read the last words and to close its end; one that does not is not waited for long.
   private func closeClientGently() {
-    guard let channel = client?.context.channel else { return }
-    channel.close(mode: .output).assumeIsolated().whenComplete { _ in channel.close(promise: nil) }
-    let bound = NIOLoopBound(channel, eventLoop: state.loop)
-    state.loop.scheduleTask(in: context.deadlines.farewell) { bound.value.close(promise: nil) }
+    guard let channel = client?.context.channel, channel.isActive else { return }
+    channel.close(mode: .output, promise: nil)
+    resumeReading()
+    let timer = state.loop.scheduleTask(in: context.deadlines.farewell) { channel.close(promise: nil) }
+    channel.closeFuture.whenComplete { _ in timer.cancel() }
   }
 
   func endLogin() {

@@ -109,6 +109,7 @@ extension SQLiteStore {
         session: row["session"], command: UInt64(bitPattern: command), user: row["user"],
         connection: row["connection"], rule: row["rule"], maskedText: row["masked_text"],
         textHMAC: row.bytes("text_hmac"), createdAt: row["created_at"]),
-      status: status, decidedAt: row["decided_at"], deciders: try JSONText.decode([Approval.Decider].self, row["deciders"]))
+      status: status, decidedAt: row["decided_at"],
+      deciders: try JSONText.decode([Approval.Decider].self, row["deciders"]))
   }
 }

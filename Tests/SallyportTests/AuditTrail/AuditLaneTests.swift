@@ -72,7 +72,7 @@ import Testing
     for job in jobs.withLock({ $0 }) { job() }
     #expect(FileManager.default.fileExists(atPath: fixture.file(2)))
     jobs.withLock { $0 = [] }
-    for id in 1...60 as ClosedRange<UInt64> { try lane.append(decided("select 1", id: id, action: .deny)) }
+    for id in 1...80 as ClosedRange<UInt64> { try lane.append(decided("select 1", id: id, action: .deny)) }
     #expect(jobs.withLock { $0.count } == 1)
     // A job that comes too late gives its segment back.
     lane.close()

@@ -1,0 +1,120 @@
+import Foundation
+import Testing
+
+/// How the gateway signs in to backends, and what people hear when it cannot.
+@Suite("End to end: backends", .serialized)
+struct EndToEndBackendTests {
+  private struct Way {
+    var name: String
+    var user = "app"
+    var host = "127.0.0.1"
+    var tls: String?
+    var authority: String?
+    var password: String?
+    var port: Int?
+  }
+
+  private func connections(_ ways: [Way]) throws -> String {
+    let cluster = try TestCluster.shared()
+    return ways.map { way in
+      let password = way.user == "trusty" ? "" : ", password: { file: \(way.password ?? cluster.passwordFile(way.user)) }"
+      let tls = (way.tls.map { ", tls: \($0)" } ?? "") + (way.authority.map { ", tls_ca: \($0)" } ?? "")
+      return "  b-\(way.name): { protocol: postgres, address: \"\(way.host):\(way.port ?? cluster.port)\", database: postgres\(tls), "
+        + "credentials: [{ user: \(way.user)\(password) }] }"
+    }.joined(separator: "\n")
+  }
+
+  private static let whoAmI =
+    "SELECT current_user, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid();"
+
+  @Test("trust, cleartext, md5 and SCRAM; TLS in all modes of libpq")
+  func accounts() throws {
+    let cluster = try TestCluster.shared()
+    let authority = "\(cluster.folder)/tls/ca.pem"
+    let ways: [(Way, String)] = [
+      (Way(name: "trust", user: "trusty", tls: "disable"), "trusty|f"),
+      (Way(name: "cleartext", user: "cleartext", tls: "disable"), "cleartext|f"),
+      (Way(name: "md5", user: "digest", tls: "disable"), "digest|f"),
+      (Way(name: "scram", user: "app", tls: "disable"), "app|f"),
+      (Way(name: "disable", user: "only_plain", tls: "disable"), "only_plain|f"),
+      (Way(name: "prefer", user: "app", tls: "prefer"), "app|t"),
+      (Way(name: "require", user: "only_tls", tls: "require"), "only_tls|t"),
+      (Way(name: "verify-ca", host: "127.0.0.2", tls: "verify-ca", authority: authority), "app|t"),
+      (Way(name: "verify-full", tls: "verify-full", authority: authority), "app|t"),
+      (Way(name: "verify-name", host: "localhost", tls: "verify-full", authority: authority), "app|t"),
+    ]
+    try withGateway(try TestConfiguration.open("postgres", more: try connections(ways.map(\.0)))) { gateway in
+      let token = try gateway.token("ana")
+      for (way, answer) in ways {
+        let end = try psql(gateway.dsn("ana", token, database: "b-\(way.name)"), EndToEndBackendTests.whoAmI)
+        #expect(end.output == answer + "\n", "\(way.name): \(end.errors)\(gateway.log.suffix(500))")
+      }
+    }
+  }
+
+  @Test("a backend that cannot be trusted or had: people hear 08006 and no more, the log hears why")
+  func failures() throws {
+    let cluster = try TestCluster.shared()
+    let authority = "\(cluster.folder)/tls/ca.pem"
+    let folder = try TestRun.newFolder("wrong")
+    let made = try ChildProcess.run(
+      "/usr/bin/openssl",
+      ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=other",
+       "-keyout", "\(folder)/key.pem", "-out", "\(folder)/ca.pem"])
+    #expect(made.status == 0, "\(made.errors)")
+    try "not-the-password".write(toFile: "\(folder)/password", atomically: false, encoding: .utf8)
+    let down = try RawConnection.closedPort()
+    // The name, and a word that the log's line for it must have.
+    let ways: [(Way, String)] = [
+      (Way(name: "wrong-host", host: "127.0.0.2", tls: "verify-full", authority: authority), "ertificate"),
+      (Way(name: "wrong-ca", tls: "verify-full", authority: "\(folder)/ca.pem"), "CERTIFICATE_VERIFY_FAILED"),
+      (Way(name: "wrong-ca-only", tls: "verify-ca", authority: "\(folder)/ca.pem"), "CERTIFICATE_VERIFY_FAILED"),
+      (Way(name: "wrong-password", password: "\(folder)/password"), "password authentication failed"),
+      (Way(name: "wrong-cleartext", user: "cleartext", password: "\(folder)/password"), "password authentication failed"),
+      (Way(name: "needs-tls", user: "only_tls", tls: "disable"), "pg_hba.conf"),
+      (Way(name: "down", port: down), "refused"),
+      (Way(name: "no-file", password: "\(folder)/nothing"), "nothing"),
+      (Way(name: "no-name", host: "no-such-host.invalid"), "resolve"),
+    ]
+    try withGateway(try TestConfiguration.open("postgres", more: try connections(ways.map(\.0)))) { gateway in
+      let token = try gateway.token("ana")
+      for (way, word) in ways {
+        let known = gateway.log.count
+        let end = try psql(gateway.dsn("ana", token, database: "b-\(way.name)"), "SELECT 1;")
+        #expect(end.status == 2, "\(way.name) was let in")
+        #expect(end.errors.contains("the backend of connection \"b-\(way.name)\" is not available"), "\(end.errors)")
+        for secret in ["not-the-password", "\"\(way.user)\"", folder, "pg_hba"] {
+          #expect(!end.errors.contains(secret), "\(way.name) tells \(secret): \(end.errors)")
+        }
+        let line = String(gateway.log.dropFirst(known))
+        #expect(line.contains("b-\(way.name)") && line.contains(word), "\(way.name): the log says \(line)")
+        #expect(!line.contains("not-the-password"))
+      }
+      // SQLSTATE, which psql does not show for a failed connection.
+      try python(
+        gateway.dsn("ci", try gateway.token("ci"), database: "b-down"),
+        """
+        from psycopg import conninfo
+        at = conninfo.conninfo_to_dict(dsn)
+        peer = socket.create_connection(("127.0.0.1", int(at["port"])), timeout=10)
+        body = struct.pack("!i", 196608) + b"user\\0ci\\0database\\0b-down\\0\\0"
+        peer.sendall(struct.pack("!i", len(body) + 4) + body)
+        peer.recv(100)
+        word = at["password"].encode() + b"\\0"
+        peer.sendall(b"p" + struct.pack("!i", len(word) + 4) + word)
+        seen = b""
+        while more := peer.recv(4096):
+            seen += more
+        expect(b"C08006\\0" in seen and b"SFATAL\\0" in seen, seen)
+        """)
+    }
+  }
+
+  @Test("a database that is not there is said as the backend says it")
+  func missingDatabase() throws {
+    try withGateway(try TestConfiguration.open("not_there")) { gateway in
+      let end = try psql(gateway.dsn("ana", try gateway.token("ana")), "SELECT 1;")
+      #expect(end.status == 2 && end.errors.contains("database \"not_there\" does not exist"), "\(end.errors)")
+    }
+  }
+}
