@@ -13,7 +13,9 @@ public struct AuditReader: Sendable {
   public func lanes() throws(AuditFailure) -> [String] { try Files.lanes(in: directory) }
 
   /// The records of one lane from the first.
-  public func records(ofLane lane: String) -> LaneCursor { LaneCursor(directory: directory, lane: lane) }
+  public func records(ofLane lane: String) -> LaneCursor {
+    LaneCursor(directory: directory, lane: lane, checksUnused: false)
+  }
 
   /// The records of all lanes that there are now, in the order of their times; those of one lane keep their order.
   public func records() throws(AuditFailure) -> MergedCursor {
@@ -27,12 +29,15 @@ public struct AuditReader: Sendable {
 public struct LaneCursor {
   public let lane: String
   private let path: String
+  /// Whether the unused rest of a prepared segment is looked at too; only a check of the whole trail needs that.
+  private let checksUnused: Bool
   private var reader: SegmentReader?
   /// Segments begun so far.
   private(set) var segments = 0
 
-  init(directory: String, lane: String) {
+  init(directory: String, lane: String, checksUnused: Bool) {
     self.lane = lane
+    self.checksUnused = checksUnused
     path = "\(directory)/\(lane)"
   }
 
@@ -85,16 +90,16 @@ public struct LaneCursor {
       }
       return nil
     }
-    if let following = try SegmentReader.open(lanePath: path, lane: lane, number: number) { return following }
+    if let following = try open(number) { return following }
     // Only the newest may be unused.
-    if let later = numbers.last, later > number, try isUsed(later) {
+    if let later = numbers.last, later > number, try open(later) != nil {
       throw AuditFault(lane: lane, segment: number, sequence: reader?.sequence, reason: "the segment has no header")
     }
     return nil
   }
 
-  private func isUsed(_ number: UInt64) throws(AuditFault) -> Bool {
-    try SegmentReader.open(lanePath: path, lane: lane, number: number) != nil
+  private func open(_ number: UInt64) throws(AuditFault) -> SegmentReader? {
+    try SegmentReader.open(lanePath: path, lane: lane, number: number, checksUnused: checksUnused)
   }
 
   private func fault(_ reader: SegmentReader, _ reason: String) -> AuditFault {
@@ -105,15 +110,37 @@ public struct LaneCursor {
 
 /// The records of several lanes in the order of their times.
 public struct MergedCursor {
-  private var lanes: [(cursor: LaneCursor, next: AuditRecord?)]
+  private struct Lane {
+    var cursor: LaneCursor
+    var next: AuditRecord?
+    /// It had nothing more when it was last asked.
+    var isAtEnd = false
+  }
+  private var lanes: [Lane]
 
-  init(_ cursors: [LaneCursor]) { lanes = cursors.map { ($0, nil) } }
+  init(_ cursors: [LaneCursor]) { lanes = cursors.map { Lane(cursor: $0) } }
 
   /// The earliest record not yet returned; of equal times the lane that sorts first. nil when no lane has one.
   public mutating func next() throws(AuditFault) -> AuditRecord? {
+    if let record = try earliest() { return record }
+    lookAgain()
+    return try earliest()
+  }
+
+  /// Asks the lanes that were at their end once more with the next record.
+  ///
+  /// Asking a lane at its end looks for new segments, which is too much for each record of the other lanes.
+  mutating func lookAgain() {
+    for index in lanes.indices { lanes[index].isAtEnd = false }
+  }
+
+  private mutating func earliest() throws(AuditFault) -> AuditRecord? {
     var earliest: Int?
     for index in lanes.indices {
-      if lanes[index].next == nil { lanes[index].next = try lanes[index].cursor.next() }
+      if lanes[index].next == nil, !lanes[index].isAtEnd {
+        lanes[index].next = try lanes[index].cursor.next()
+        lanes[index].isAtEnd = lanes[index].next == nil
+      }
       guard let candidate = lanes[index].next else { continue }
       if let found = earliest, let best = lanes[found].next, best.time <= candidate.time { continue }
       earliest = index
@@ -125,7 +152,7 @@ public struct MergedCursor {
 
   var laneNames: [String] { lanes.map(\.cursor.lane) }
 
-  mutating func add(_ cursor: LaneCursor) { lanes.append((cursor, nil)) }
+  mutating func add(_ cursor: LaneCursor) { lanes.append(Lane(cursor: cursor)) }
 }
 
 /// Follows a trail: each poll returns what was committed since the last one.
@@ -140,7 +167,9 @@ public struct AuditTail {
   ///
   /// `visit` sees each record passed over, so that a formatter can learn the sessions that are still open.
   public mutating func skipToEnd(_ visit: (AuditRecord) -> Void = { _ in }) throws(AuditFault) {
-    while let record = try next() { visit(record) }
+    guard let first = try next() else { return }
+    visit(first)
+    while let record = try cursor.next() { visit(record) }
   }
 
   /// At most `limit` records that were committed since the last poll, in the order of their times.
@@ -164,6 +193,8 @@ public struct AuditTail {
     }
     let known = cursor.laneNames
     for name in names where !known.contains(name) { cursor.add(reader.records(ofLane: name)) }
+    // Each poll asks every lane: else a lane that was at its end would come after all that the others have by now.
+    cursor.lookAgain()
     return try cursor.next()
   }
 }

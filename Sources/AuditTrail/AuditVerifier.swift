@@ -46,7 +46,9 @@ public enum AuditVerifier {
     let expected = expectedHeads ?? []
     let names = Set(try reader.lanes()).union(expected.map(\.lane)).sorted()
     let lanes = names.map { name in
-      verify(reader.records(ofLane: name), expected: expected.filter { $0.lane == name })
+      verify(
+        LaneCursor(directory: directory, lane: name, checksUnused: true),
+        expected: expected.filter { $0.lane == name })
     }
     return VerificationReport(lanes: lanes, comparedHeads: expectedHeads != nil)
   }

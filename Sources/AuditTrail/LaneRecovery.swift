@@ -25,7 +25,8 @@ enum LaneRecovery {
     do throws(AuditFault) {
       while let number = numbers.popLast() {
         let file = "\(path)/\(SegmentFormat.fileName(number))"
-        guard let reader = try SegmentReader.open(lanePath: path, lane: lane, number: number) else {
+        guard let reader = try SegmentReader.open(
+          lanePath: path, lane: lane, number: number, checksUnused: true) else {
           unlink(file)
           continue
         }
@@ -59,7 +60,8 @@ enum LaneRecovery {
     in numbers: [UInt64], lane: String, path: String
   ) throws(AuditFault) -> [UInt8] {
     for number in numbers.reversed() {
-      guard let reader = try SegmentReader.open(lanePath: path, lane: lane, number: number) else { continue }
+      guard let reader = try SegmentReader.open(
+          lanePath: path, lane: lane, number: number, checksUnused: true) else { continue }
       var hash: [UInt8] = []
       while let record = try reader.next() { hash = record.hash }
       if !hash.isEmpty { return hash }

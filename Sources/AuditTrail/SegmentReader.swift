@@ -67,34 +67,43 @@ final class SegmentReader {
   private static let windowSize = 256 << 10
 
   /// Opens a segment; nil when it is prepared and not yet in use.
-  static func open(lanePath: String, lane: String, number: UInt64) throws(AuditFault) -> SegmentReader? {
+  static func open(
+    lanePath: String, lane: String, number: UInt64, checksUnused: Bool
+  ) throws(AuditFault) -> SegmentReader? {
     let path = "\(lanePath)/\(SegmentFormat.fileName(number))"
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else {
       throw AuditFault(lane: lane, segment: number, reason: Files.failure("open", path).message)
     }
     do throws(AuditFault) {
-      return try SegmentReader(descriptor, lane: lane, number: number)
+      return try SegmentReader(descriptor, lane: lane, number: number, checksUnused: checksUnused)
     } catch {
       close(descriptor)
       throw error
     }
   }
 
-  private init?(_ descriptor: Int32, lane: String, number: UInt64) throws(AuditFault) {
+  private init?(
+    _ descriptor: Int32, lane: String, number: UInt64, checksUnused: Bool
+  ) throws(AuditFault) {
     func fault(_ reason: String) -> AuditFault {
       AuditFault(lane: lane, segment: number, offset: 0, reason: reason)
     }
-    let bytes: [UInt8]
-    do throws(AuditFailure) {
-      bytes = try Files.read(descriptor, at: 0, count: SegmentFormat.headerSize)
-    } catch {
-      throw fault(error.message)
-    }
-    if bytes.count == SegmentFormat.headerSize, bytes.integer(UInt64.self, at: 0) == 0 {
-      guard try Self.isZero(descriptor, from: SegmentFormat.headerSize, fault) else {
-        throw fault("the segment has content and no header")
+    func start() throws(AuditFault) -> (bytes: [UInt8], isUnused: Bool) {
+      do throws(AuditFailure) {
+        let bytes = try Files.read(descriptor, at: 0, count: SegmentFormat.headerSize)
+        return (bytes, bytes.count == SegmentFormat.headerSize && bytes.integer(UInt64.self, at: 0) == 0)
+      } catch {
+        throw fault(error.message)
       }
+    }
+    var (bytes, isUnused) = try start()
+    if isUnused, checksUnused, !(try Self.isZero(descriptor, from: SegmentFormat.headerSize, fault)) {
+      // It may have come into use between the two looks.
+      (bytes, isUnused) = try start()
+      if isUnused { throw fault("the segment has content and no header") }
+    }
+    if isUnused {
       close(descriptor)
       return nil
     }

@@ -85,6 +85,11 @@ public struct Enforcer {
       case .unsafe(let reason): return .deny(Denial(rule: "gateway", reason: reason))
       case nil, .syntax, .tooDeep, .notText, .opaque: break
       }
+      // What nobody can name, such as FunctionCall, may answer in a form that masks are not applied to.
+      if policy.mayMask, case .opaque(let what) = sql.misunderstood {
+        return .deny(
+          Denial(rule: "masking", reason: "\(what) cannot be masked, and masks apply to you on this connection"))
+      }
       // COPY sends rows outside RowDescription, which masks are applied by.
       if policy.mayMask, sql.statements.contains(where: { $0.kinds.contains(.copyTo) }) {
         return .deny(

@@ -8,8 +8,15 @@ struct Catalog: Sendable {
   var relations: [UInt32: RelationNames] = [:]
   /// OIDs by relation name, whatever the schema.
   var oids: [String: [UInt32]] = [:]
-  /// When it was read, µs on the monotonic clock.
+  /// When the look-up began, µs on the monotonic clock.
   var readAt: Int64 = 0
+
+  /// How old a catalogue may be when a mask depends on it, in µs (DECISIONS 5, `catalog_max_age`).
+  static let maxAge: Int64 = 5_000_000
+  /// How old it may be to believe that a relation does not exist, in µs.
+  static let maxAgeOfAbsence: Int64 = 200_000
+
+  func isOlder(than age: Int64) -> Bool { Clock.monotonic() - readAt > age }
 
   mutating func add(oid: UInt32, schema: String, relation: String, attribute: Int16, column: String) {
     if relations[oid] == nil {
@@ -53,4 +60,6 @@ final class CatalogCache: Sendable {
 
   func find(_ key: Key) -> Catalog? { catalogs.withLockedValue { $0[key] } }
   func store(_ catalog: Catalog, for key: Key) { catalogs.withLockedValue { $0[key] = catalog } }
+  /// The schema changed: what is known of the database is out of date.
+  func invalidate(_ key: Key) { catalogs.withLockedValue { $0[key] = nil } }
 }

@@ -64,6 +64,7 @@ final class CatalogReader: ChannelInboundHandler {
     case .failed(let failure): fail(context, failure.message)
     case .ready:
       isReading = true
+      catalog.readAt = Clock.monotonic()
       var query = ByteBuffer()
       QueryMessage(text: ByteBuffer(string: CatalogReader.query)).encode(into: &query)
       context.writeAndFlush(wrapOutboundOut(query), promise: nil)
@@ -78,7 +79,6 @@ final class CatalogReader: ChannelInboundHandler {
         case .error(let text): return fail(context, text)
         case .other: break
         case .ready:
-          catalog.readAt = Clock.monotonic()
           promise.succeed(catalog)
           return finish(context)
         }

@@ -48,15 +48,14 @@ extension PostgresConnection {
       hint: "The gateway's log says why.", reason: message)
   }
 
-  /// Masks need the catalogue: then the session begins when it is there.
+  /// Masks need the catalogue: whoever is under one finds out at sign-in that it cannot be read.
   private func backendReady(_ ready: BackendHandshake.Ready) {
     guard let subject, let target else { return }
     let policy = context.policy.scoped(to: subject)
-    guard policy.mayMask else { return begin(ready, policy: policy, catalog: nil) }
-    if let known = context.catalogs.find(target.catalogKey) { return begin(ready, policy: policy, catalog: known) }
+    guard policy.mayMask, context.catalogs.find(target.catalogKey) == nil else { return begin(ready, policy: policy) }
     readCatalog(target) { connection, result in
       switch result {
-      case .success(let catalog): connection.begin(ready, policy: policy, catalog: catalog)
+      case .success: connection.begin(ready, policy: policy)
       case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)", passOn: nil)
       }
     }
@@ -73,7 +72,7 @@ extension PostgresConnection {
     }
   }
 
-  private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy, catalog: Catalog?) {
+  private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy) {
     guard phase == .opening, let subject, let target, let opening, let backend = backendContext,
       let address = backend.channel.remoteAddress
     else { return }
@@ -82,7 +81,6 @@ extension PostgresConnection {
         ready: ready, analyses: state, maskable: policy.mayMask, limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane), target: target, backendAddress: address,
       backendKey: ready.key)
-    relay.catalog = catalog
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
       subject: subject, backendAddress: "\(address.ipAddress ?? "local"):\(address.port ?? 0)",

@@ -31,7 +31,7 @@ extension PostgresConnection {
     while let event = relay.session.nextEvent() {
       switch event {
       case .command(let id, let command): try decide(id, command, relay)
-      case .columns(let id, let columns): try relay.session.mask(id, with: plan(for: columns, of: id, relay))
+      case .columns(let id, let columns): try plan(columns, of: id, relay)
       case .finished(let id, let outcome): finish(id, outcome, relay)
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
       case .needs(.relation(let oid)): try supplyRelation(oid, relay)
@@ -60,8 +60,13 @@ extension PostgresConnection {
   func begin(_ id: CommandID, _ command: Command, _ relay: Relay) {
     guard command.stage == .execute else { return }
     // Commands that never end, such as a Bind without its Execute, must not pile up.
-    if relay.started.count > 1_000 { relay.started.removeAll(keepingCapacity: true) }
+    if relay.started.count > 1_000 {
+      relay.started.removeAll(keepingCapacity: true)
+      relay.definitions.removeAll()
+      context.catalogs.invalidate(relay.target.catalogKey)
+    }
     relay.started[id] = Clock.monotonic()
+    if !command.effects.isDisjoint(with: [.define, .execute]) { relay.definitions.insert(id) }
     guard relay.session.isMaskable else { return }
     if relay.footprints.count > 1_000 { relay.footprints.removeAll(keepingCapacity: true) }
     relay.footprints[id] = command.footprint
@@ -70,6 +75,7 @@ extension PostgresConnection {
   private func finish(_ id: CommandID, _ outcome: Outcome, _ relay: Relay) {
     if let held = relay.held, held.id == id { dropHold(relay, step: .cancelled, reason: "an earlier error skipped it") }
     let duration = relay.started[id].map { Clock.monotonic() - $0 } ?? 0
+    if relay.definitions.remove(id) != nil { context.catalogs.invalidate(relay.target.catalogKey) }
     // A portal that stopped at its row limit goes on under the same command.
     if outcome.ending != .suspended {
       relay.started[id] = nil
@@ -92,24 +98,45 @@ extension PostgresConnection {
 
   // MARK: Masks
 
-  private func plan(for columns: [ResultColumn], of id: CommandID, _ relay: Relay) -> MaskPlan {
+  private func plan(_ columns: [ResultColumn], of id: CommandID, _ relay: Relay) throws(ProtocolError) {
+    guard let catalog = freshCatalog(relay) else {
+      return readCatalog(relay.target) { connection, result in
+        connection.act { relay throws(ProtocolError) in
+          try relay.session.mask(id, with: connection.maskPlan(columns, of: id, relay, try? result.get()))
+        }
+      }
+    }
+    try relay.session.mask(id, with: maskPlan(columns, of: id, relay, catalog))
+  }
+
+  /// Without a catalogue every expression may hold anything.
+  private func maskPlan(
+    _ columns: [ResultColumn], of id: CommandID, _ relay: Relay, _ catalog: Catalog?
+  ) -> MaskPlan {
     let footprint = relay.footprints[id] ?? .everything
-    let reduced = relay.catalog?.maskable(footprint, under: relay.enforcer.policy) ?? .everything
+    let reduced = catalog?.maskable(footprint, under: relay.enforcer.policy) ?? .everything
     return relay.enforcer.policy.maskPlan(for: columns, touching: reduced)
   }
 
-  /// Names of a relation: from the catalogue at hand, else from a new one. What is not found stays unresolved, and is
-  /// masked.
+  private func freshCatalog(_ relay: Relay) -> Catalog? {
+    guard let known = context.catalogs.find(relay.target.catalogKey), !known.isOlder(than: Catalog.maxAge) else {
+      return nil
+    }
+    return known
+  }
+
+  /// Names of a relation: from a catalogue that is fresh enough, else from a new one. What is not found stays
+  /// unresolved, and is masked.
   private func supplyRelation(_ oid: UInt32, _ relay: Relay) throws(ProtocolError) {
-    if let names = relay.catalog?.relations[oid] { return try relay.session.supply(relation: oid, names) }
-    if let newer = context.catalogs.find(relay.target.catalogKey), let names = newer.relations[oid] {
-      relay.catalog = newer
-      return try relay.session.supply(relation: oid, names)
+    if let known = freshCatalog(relay) {
+      let names = known.relations[oid]
+      if names != nil || !known.isOlder(than: Catalog.maxAgeOfAbsence) {
+        return try relay.session.supply(relation: oid, names)
+      }
     }
     readCatalog(relay.target) { connection, result in
       connection.act { relay throws(ProtocolError) in
-        if case .success(let catalog) = result { relay.catalog = catalog }
-        try relay.session.supply(relation: oid, relay.catalog?.relations[oid])
+        try relay.session.supply(relation: oid, (try? result.get())?.relations[oid])
       }
     }
   }

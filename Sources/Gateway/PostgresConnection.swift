@@ -33,7 +33,8 @@ final class PostgresConnection {
     var started: [CommandID: Int64] = [:]
     /// What masked results need of the footprint of their command.
     var footprints: [CommandID: Footprint] = [:]
-    var catalog: Catalog?
+    /// Commands under way that may change the schema.
+    var definitions: Set<CommandID> = []
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,

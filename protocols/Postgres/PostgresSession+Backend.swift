@@ -151,9 +151,11 @@ extension PostgresSession {
       backend.pass(header)
       return true
     }
+    // Names are asked for each time: a column can have been renamed since the last result.
+    relations.removeAll(keepingCapacity: true)
     var pending = PendingColumns(
       id: command ?? CommandID(0), description: try RowDescription.decode(body), use: use, header: header)
-    for column in pending.description.columns where column.table != 0 && relations[column.table] == nil {
+    for column in pending.description.columns where column.table != 0 {
       pending.missing.insert(column.table)
     }
     backendStall = .relations(pending)

@@ -131,6 +131,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var queryMask: RowMask?
   /// Present for each portal whose columns are known; nil inside when nothing of it is masked.
   var portalMasks: [String: RowMask?] = [:]
+  /// Names of the relations of the result at hand.
   var relations: [UInt32: RelationNames?] = [:]
   /// Notices that wait for the end of a frame.
   var deferredNotices: [ByteBuffer] = []
@@ -227,9 +228,6 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     backendStall = .relations(pending)
     if pending.missing.isEmpty { askForPlan(pending) }
   }
-
-  /// Forgets what the catalogue said, after it changed.
-  public mutating func forgetRelations() { relations.removeAll() }
 
   /// Holds the client's frames back, while a cancel request is under way (DECISIONS 29).
   public mutating func pause() { isPaused = true }

@@ -74,7 +74,8 @@ import Testing
     let bad = "\u{FFFD}"
     #expect(
       lines[1].hasSuffix(
-        "ana@shop DENY #3 write rule=no-delete reason=\"not here\" delete from t \(bad)[2J\(bad)xxxxxxxxxxxxxxxxxxxxx…"))
+        "ana@shop DENY #3 write rule=no-delete reason=\"not here\" "
+          + "delete from t \(bad)[2J\(bad)xxxxxxxxxxxxxxxxxxxxx…"))
     #expect(lines[2].contains("ana@shop completed #3 tag=\"SELECT 1\" rows=1 us=42"))
     #expect(lines[3].contains("ana@shop session_closed reason=\"client left\""))
     #expect(lines[4].contains("?@? completed #4"))

@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+
+@Suite("Architecture")
+struct ArchitectureTests {
+  /// What each target may import: the arrows of the design, and nothing upward. Whoever adds one says so here.
+  private static let allowed: [String: Set<String>] = [
+    "AccessModel": [],
+    "SQLAnalysis": ["AccessModel", "CPgQuery", "Dispatch", "Foundation", "Glibc", "Synchronization"],
+    "PolicyEngine": ["AccessModel"],
+    "Enforcement": ["AccessModel", "PolicyEngine"],
+    "Identity": ["AccessModel", "Crypto", "Foundation", "Glibc"],
+    "Residency": ["AccessModel"],
+    "Postgres": ["AccessModel", "SQLAnalysis", "Identity", "NIOCore", "Crypto"],
+    "AuditTrail": ["AccessModel", "Enforcement", "Crypto", "Atomics", "Foundation", "Glibc", "Synchronization"],
+    "Store": ["AccessModel", "Identity", "GRDB", "Foundation", "Glibc"],
+    "Configuration": ["AccessModel", "PolicyEngine", "Residency", "Yams", "Foundation", "Glibc"],
+    "Gateway": [
+      "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
+      "Store", "Configuration", "NIOCore", "NIOPosix", "NIOSSL", "NIOConcurrencyHelpers", "Crypto", "X509",
+      "SwiftASN1", "Logging", "Foundation", "Glibc",
+    ],
+    "sallyport": [
+      "Gateway", "Configuration", "AuditTrail", "ArgumentParser", "Logging", "Crypto", "Foundation", "Glibc",
+      "Dispatch", "Synchronization",
+    ],
+  ]
+
+  /// Code that bytes of a peer reach, or that decides.
+  private static let pure = [
+    "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
+  ]
+
+  @Test func everyTargetIsListed() {
+    #expect(Set(SourceTree.targets.keys) == Set(Self.allowed.keys))
+  }
+
+  @Test("Arrows run downward only", arguments: allowed.keys.sorted())
+  func arrows(_ target: String) throws {
+    let allowed = try #require(Self.allowed[target])
+    let files = SourceTree.files(of: target)
+    #expect(!files.isEmpty)
+    for file in files {
+      #expect(file.imports.subtracting(allowed).isEmpty, "\(file.path) imports \(file.imports.subtracting(allowed))")
+    }
+  }
+
+  @Test("Only the enforcer imports what mints permits", arguments: allowed.keys.sorted())
+  func minting(_ target: String) {
+    for file in SourceTree.files(of: target) where file.path != "Sources/Enforcement/Enforcer.swift" {
+      let mentions = file.lines.filter { $0.contains("@_spi(Minting)") }
+      #expect(
+        mentions.isEmpty || file.path == "Sources/AccessModel/Permit.swift", "\(file.path) names the minting SPI")
+    }
+  }
+
+  @Test("Nothing that bytes reach can trap by intention", arguments: pure)
+  func traps(_ target: String) {
+    for file in SourceTree.files(of: target) {
+      for word in ["try!", "fatalError(", "preconditionFailure(", "@unchecked Sendable", ".unsafelyUnwrapped", "as!"] {
+        let places = file.lines.enumerated().filter { !$1.trimmingPrefix(" ").hasPrefix("//") && $1.contains(word) }
+        #expect(places.isEmpty, "\(file.path):\((places.first?.offset ?? 0) + 1) has \(word)")
+      }
+    }
+  }
+
+  @Test("Files stay small enough to be read", arguments: allowed.keys.sorted())
+  func sizes(_ target: String) {
+    for file in SourceTree.files(of: target) {
+      #expect(file.lines.count <= 450, "\(file.path) has \(file.lines.count) lines")
+    }
+  }
+
+  @Test("Each target says its job in one sentence at its top", arguments: allowed.keys.sorted())
+  func sentence(_ target: String) {
+    let files = SourceTree.files(of: target)
+    #expect(files.contains { $0.text.hasPrefix("// \(target): ") }, "\(target) has no first file that says its job")
+  }
+}
+
+@Suite("Permits")
+struct PermitTests {
+  /// Type-checks a file that is outside the package against its modules.
+  private func typecheck(_ source: String) throws -> (status: Int32, output: String) {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("permit-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("Outside.swift")
+    try Data(source.utf8).write(to: file)
+    let modules = SourceTree.root + "/.build/release/Modules"
+    #expect(FileManager.default.fileExists(atPath: modules + "/AccessModel.swiftmodule"), "build the package first")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["swiftc", "-typecheck", "-swift-version", "6", "-I", modules, file.path]
+    let pipe = Pipe()
+    process.standardError = pipe
+    process.standardOutput = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (process.terminationStatus, output)
+  }
+
+  @Test("A permit cannot be made outside the enforcer")
+  func minting() throws {
+    let good = try typecheck("import AccessModel\nlet id = CommandID(1)\nlet control = ControlPermit(.cancel)\n")
+    #expect(good.status == 0, "\(good.output)")
+    let bad = try typecheck("import AccessModel\nlet permit = Permit(for: CommandID(1))\n")
+    #expect(bad.status != 0)
+    #expect(bad.output.contains("Permit"))
+  }
+
+  @Test("A permit cannot be copied, so it cannot be used twice")
+  func copying() throws {
+    let bad = try typecheck(
+      """
+      import AccessModel
+      func send(_ permit: consuming Permit) {}
+      func twice(_ permit: consuming Permit) { send(permit); send(permit) }
+      """)
+    #expect(bad.status != 0)
+    #expect(bad.output.contains("consumed more than once"), "\(bad.output)")
+    let good = try typecheck(
+      """
+      import AccessModel
+      func send(_ permit: consuming Permit) {}
+      func once(_ permit: consuming Permit) { send(permit) }
+      """)
+    #expect(good.status == 0, "\(good.output)")
+  }
+}
