@@ -2,11 +2,11 @@
 # `make demo`: a real PostgreSQL with data, the gateway before it, and four commands that meet four decisions.
 #
 # Stays up until Ctrl-C; with DEMO_ONCE=1 it ends after the show. Every step checks what it shows: the demo fails
-# rather than pretend. State is in .demo/ (removed at the next start), PostgreSQL in a folder under /tmp.
+# rather than pretend. State is in .demo/ or $DEMO_DATA (removed at the next start), PostgreSQL in a folder under /tmp.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly data=.demo
+readonly data=${DEMO_DATA:-.demo}
 readonly pg_bin=/usr/lib/postgresql/15/bin
 sallyport=${SALLYPORT_BINARY:-.build/release/sallyport}
 cluster= gateway= waiting=
@@ -142,8 +142,9 @@ show_what_next() {
   command -v psql >/dev/null || client=$pg_bin/psql
   heading "Now you, from here in a second terminal (Ctrl-C in this one ends the demo)"
   echo "  PGPASSWORD=\$(cat $data/ana.token) $client \"host=127.0.0.1 port=$port dbname=shop user=ana\""
-  echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $sallyport approvals list --data $data   # approve ID"
-  echo "  $sallyport audit tail --data $data"
+  local binary=${sallyport#"$PWD"/}
+  echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $binary approvals list --data $data  # approve ID"
+  echo "  $binary audit tail --data $data"
   echo "Masking goes by column and is not yet leak-proof (expressions, views): that is an issue of its own."
 }
 

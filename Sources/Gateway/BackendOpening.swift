@@ -1,4 +1,6 @@
 import Configuration
+import Identity
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
 import Postgres
@@ -17,6 +19,33 @@ struct BackendTarget: Sendable {
   }
 }
 
+/// What sign-ins derived from backend passwords, so that only the first pays the milliseconds that it takes.
+///
+/// In memory only. A password that was rotated derives anew, because it is part of the key.
+final class BackendKeys: Sendable {
+  private struct Key: Hashable {
+    var connection: String
+    var user: String
+    var password: String
+  }
+  /// Accounts; more than a configuration has, unless passwords rotate for years.
+  private static let limit = 10_000
+  private let known = NIOLockedValueBox<[Key: SCRAMKeys]>([:])
+
+  private func key(_ target: BackendTarget) -> Key {
+    Key(connection: target.settings.name, user: target.account.user, password: target.account.password ?? "")
+  }
+
+  func find(_ target: BackendTarget) -> SCRAMKeys? { known.withLockedValue { $0[key(target)] } }
+
+  func store(_ keys: SCRAMKeys, for target: BackendTarget) {
+    known.withLockedValue { known in
+      if known.count >= BackendKeys.limit { known.removeAll() }
+      known[key(target)] = keys
+    }
+  }
+}
+
 /// Drives a `BackendHandshake` over a channel: bytes, and TLS when the backend agrees.
 final class BackendOpening {
   enum Step {
@@ -26,11 +55,15 @@ final class BackendOpening {
   }
   private var handshake: BackendHandshake
   private let target: BackendTarget
+  private let keys: BackendKeys
 
-  init(target: BackendTarget, parameters: [StartupMessage.Parameter]) {
+  init(target: BackendTarget, parameters: [StartupMessage.Parameter], keys: BackendKeys) {
     self.target = target
+    self.keys = keys
+    var account = target.account
+    account.keys = keys.find(target)
     let tls = Postgres.BackendTLS(rawValue: target.settings.tls.rawValue) ?? .verifyFull
-    handshake = BackendHandshake(account: target.account, parameters: parameters, tls: tls)
+    handshake = BackendHandshake(account: account, parameters: parameters, tls: tls)
   }
 
   func start(_ context: ChannelHandlerContext) {
@@ -45,7 +78,9 @@ final class BackendOpening {
     switch event {
     case nil: return .pending
     case .failed(let failure): return .failed(failure)
-    case .ready: return .ready(handshake.takeReady())
+    case .ready:
+      if let keys = handshake.keys { self.keys.store(keys, for: target) }
+      return .ready(handshake.takeReady())
     case .startTLS:
       do {
         try startTLS(context, before: handler)

@@ -39,7 +39,7 @@ final class CatalogReader: ChannelInboundHandler {
         .init("application_name", "sallyport catalog"), .init("search_path", "pg_catalog"),
         .init("client_encoding", "UTF8"),
       ]
-      let opening = BackendOpening(target: target, parameters: parameters)
+      let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
       let reader = CatalogReader(opening: opening, promise: promise)
       try channel.pipeline.syncOperations.addHandler(reader)
       let bound = NIOLoopBound(channel, eventLoop: loop)

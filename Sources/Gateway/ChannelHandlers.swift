@@ -7,7 +7,8 @@ final class ClientHandler: ChannelDuplexHandler {
   typealias OutboundOut = ByteBuffer
 
   private let connection: PostgresConnection
-  private var isReadPending = false
+  /// Reading was put off; whoever takes the reason away resumes it.
+  private(set) var isReadPending = false
 
   init(_ connection: PostgresConnection) { self.connection = connection }
 
@@ -15,7 +16,7 @@ final class ClientHandler: ChannelDuplexHandler {
   func handlerRemoved(context: ChannelHandlerContext) { connection.clientDetached() }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) { connection.clientRead(unwrapInboundIn(data)) }
-  func channelReadComplete(context: ChannelHandlerContext) { connection.flush() }
+  func channelReadComplete(context: ChannelHandlerContext) { connection.readCompleted() }
   func channelInactive(context: ChannelHandlerContext) { connection.clientClosed() }
   func errorCaught(context: ChannelHandlerContext, error: any Error) { connection.clientFailed(error) }
 
@@ -42,7 +43,8 @@ final class BackendHandler: ChannelDuplexHandler {
   typealias OutboundOut = ByteBuffer
 
   private let connection: PostgresConnection
-  private var isReadPending = false
+  /// Reading was put off; whoever takes the reason away resumes it.
+  private(set) var isReadPending = false
 
   init(_ connection: PostgresConnection) { self.connection = connection }
 
@@ -51,7 +53,7 @@ final class BackendHandler: ChannelDuplexHandler {
   func channelActive(context: ChannelHandlerContext) { connection.backendConnected(context) }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) { connection.backendRead(unwrapInboundIn(data)) }
-  func channelReadComplete(context: ChannelHandlerContext) { connection.flush() }
+  func channelReadComplete(context: ChannelHandlerContext) { connection.readCompleted() }
   func channelInactive(context: ChannelHandlerContext) { connection.backendClosed() }
   func errorCaught(context: ChannelHandlerContext, error: any Error) { connection.backendFailed(error) }
 

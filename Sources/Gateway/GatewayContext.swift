@@ -26,6 +26,7 @@ final class GatewayContext: Sendable {
   let limits: Limits
   let logger: Logger
   let cancels = CancelRegistry()
+  let backendKeys = BackendKeys()
   let catalogs: CatalogCache
   let desk: ApprovalDesk
   private let unauthenticated = NIOLockedValueBox(0)

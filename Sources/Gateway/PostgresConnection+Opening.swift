@@ -11,7 +11,7 @@ extension PostgresConnection {
     do {
       let parameters = try BackendHandshake.parameters(
         for: startup, user: target.account.user, database: target.database, person: subject.user)
-      opening = BackendOpening(target: target, parameters: parameters)
+      opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
     } catch { return refuseClient(code: error.code, error.message) }
     self.target = target
     let bound = bound

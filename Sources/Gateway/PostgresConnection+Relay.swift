@@ -193,7 +193,8 @@ extension PostgresConnection {
     for (id, begun) in relay.started.sorted(by: { $0.key < $1.key }) {
       _ = relay.enforcer.note(
         .finished(
-          session: name, command: id, outcome: Outcome(ending: .lost), duration: Clock.monotonic() - begun))
+          session: name, command: id, outcome: relay.session.outcome(ofLost: id),
+          duration: Clock.monotonic() - begun))
     }
     relay.started.removeAll()
     if let key = relay.clientKey { context.cancels.remove(key) }

@@ -129,8 +129,14 @@ final class PostgresConnection {
 
   /// Reads on where reading had been put off and the reason is gone.
   func resumeReading() {
-    if let client, mayReadClient { client.handler.resumeReading(client.context) }
-    if let backend, mayReadBackend { backend.handler.resumeReading(backend.context) }
+    if let client, client.handler.isReadPending, mayReadClient { client.handler.resumeReading(client.context) }
+    if let backend, backend.handler.isReadPending, mayReadBackend { backend.handler.resumeReading(backend.context) }
+  }
+
+  /// The end of a read cycle of either side. What one side sent can be what the other waited for.
+  func readCompleted() {
+    flush()
+    resumeReading()
   }
 
   func clientRead(_ bytes: ByteBuffer) {

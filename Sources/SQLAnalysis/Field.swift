@@ -7,7 +7,7 @@ enum Field: String, CaseIterable {
     aliasname, withClause, ctes, recursive, ctename, ctequery, searchClause = "search_clause",
     cycleClause = "cycle_clause", targetList, returningList, whereClause, fromClause, usingClause, larg, rarg, op,
     all, intoClause, into, rel, lockingClause, lockedRels, valuesLists, selectStmt, onConflictClause, infer,
-    sourceRelation, joinCondition, mergeWhenClauses, values, action, query, options, defname, defnamespace, arg, args,
+    sourceRelation, joinCondition, mergeWhenClauses, commandType, values, action, query, options, defname, defnamespace, arg, args,
     name, val, fields, funcname, `func`, funccall, funcs, funcformat, lexpr, rexpr, kind, operName, useOp, subselect,
     subLinkType, testexpr, boolop, booltesttype, nulltesttype, sval, ival, fval, boolval, bsval, isnull, number,
     typeName, names, isFrom = "is_from", isProgram = "is_program", filename, isLocal = "is_local",
@@ -60,7 +60,7 @@ extension Field {
     case .stmts, .stmt, .element, .unrecognized: .structure
     case .version, .stmtLen, .relname, .schemaname, .catalogname, .relpersistence, .aliasname, .ctes, .recursive,
       .ctename, .ctequery, .targetList, .returningList, .whereClause, .fromClause, .usingClause, .op, .all,
-      .lockingClause, .lockedRels, .valuesLists, .selectStmt, .sourceRelation, .joinCondition, .mergeWhenClauses,
+      .lockingClause, .lockedRels, .valuesLists, .selectStmt, .sourceRelation, .joinCondition, .mergeWhenClauses, .commandType,
       .values, .query, .options, .defname, .defnamespace, .arg, .args, .val, .fields, .funcname, .funcs, .funcformat,
       .lexpr, .rexpr, .kind, .operName, .useOp, .subselect, .subLinkType, .testexpr, .boolop, .booltesttype,
       .nulltesttype, .isnull, .number, .names, .isFrom, .isProgram, .filename, .isLocal, .isVacuumcmd, .rels,

@@ -1,6 +1,6 @@
 import AccessModel
 
-/// Whether the WHERE clause of an UPDATE or DELETE says which rows it means (DECISIONS 10).
+/// Whether the WHERE clause of an UPDATE or DELETE, or the ON of a MERGE, says which rows it means (DECISIONS 10).
 ///
 /// It is `absent` when there is none, when it is true whatever the row holds, and when it touches no column of the
 /// target. Not found out: predicates that are true by arithmetic (`id > 0 OR id <= 0`), or by what a parameter holds.
@@ -22,8 +22,9 @@ struct PredicateReader {
   /// Taken so far, by earlier clauses of the same text too.
   var steps: Int
 
-  mutating func read() -> SQLStatement.Predicate {
-    let clause = tape.child(statement, .whereClause)
+  /// `field` is where the condition stands: WHERE, or the ON of a MERGE.
+  mutating func read(_ field: Field = .whereClause) -> SQLStatement.Predicate {
+    let clause = tape.child(statement, field)
     if clause == 0 { return .absent }
     if tape.kind(clause) == .currentOfExpr { return .present }
     switch truth(clause) {

@@ -93,18 +93,44 @@ extension StatementWalk {
   mutating func change(_ item: Item, _ kind: SQLStatement.Kind) {
     kinds.insert(kind)
     effects.insert(.write)
-    if predicate != .absent {
-      var reader = PredicateReader(tape: tape, statement: item.node, steps: predicateSteps)
-      predicate = reader.read()
-      predicateSteps = reader.steps
-    }
+    readPredicate(of: item.node, .whereClause)
     let inner = Item(node: 0, tables: with(item.node, item.tables))
     target(item.node)
     pushChildren(of: item.node, inner, except: .withClause, .relation)
   }
 
+  /// The worst predicate of all stays.
+  private mutating func readPredicate(of statement: UInt32, _ field: Field) {
+    guard predicate != .absent else { return }
+    var reader = PredicateReader(tape: tape, statement: statement, steps: predicateSteps)
+    predicate = reader.read(field)
+    predicateSteps = reader.steps
+  }
+
+  /// A MERGE is also what its WHEN clauses do; a condition of theirs only narrows what ON chose.
+  private mutating func mergeActions(of statement: UInt32) {
+    let clauses = tape.child(statement, .mergeWhenClauses)
+    guard clauses != 0 else { return }
+    var changes = false
+    for clause in tape.children(clauses) {
+      switch tape.text(clause, .commandType) {
+      case "CMD_INSERT": kinds.insert(.insert)
+      case "CMD_NOTHING": break
+      case "CMD_UPDATE":
+        kinds.insert(.update)
+        changes = true
+      case "CMD_DELETE":
+        kinds.insert(.delete)
+        changes = true
+      case _: unknown()
+      }
+    }
+    if changes { readPredicate(of: statement, .joinCondition) }
+  }
+
   mutating func merge(_ item: Item) {
     kinds.insert(.merge)
+    mergeActions(of: item.node)
     effects.insert(.write)
     let inner = Item(node: 0, tables: with(item.node, item.tables))
     target(item.node)

@@ -143,7 +143,7 @@ RESET TimeZone
 -- @ set_config
 SELECT set_config('compare.word', 'here', false), current_setting('compare.word', true), current_setting('compare.nothing', true)
 -- @ who and where
-SELECT current_user, session_user, current_database(), current_schemas(true)
+SELECT current_user, session_user, current_database(), current_schemas(false)
 -- @ explain
 EXPLAIN (COSTS OFF) SELECT * FROM compare.person WHERE id = 1
 -- @ explain json

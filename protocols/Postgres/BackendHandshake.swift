@@ -14,9 +14,12 @@ public enum BackendTLS: String, Hashable, Sendable, CaseIterable {
 public struct BackendAccount: Sendable {
   public var user: String
   public var password: String?
-  public init(user: String, password: String?) {
+  /// What an earlier sign-in derived from the password, which takes milliseconds; nil at first.
+  public var keys: SCRAMKeys?
+  public init(user: String, password: String?, keys: SCRAMKeys? = nil) {
     self.user = user
     self.password = password
+    self.keys = keys
   }
 }
 
@@ -63,6 +66,8 @@ public struct BackendHandshake {
   private let tls: BackendTLS
   private let limits: Limits
   private var isEncrypted = false
+  /// What this sign-in derived from the password, to be kept for the next one.
+  public private(set) var keys: SCRAMKeys?
   private var ready = Ready(greeting: ByteBuffer(), settings: [:], key: nil, status: .idle)
 
   public init(
@@ -224,12 +229,13 @@ public struct BackendHandshake {
       guard mechanisms.contains("SCRAM-SHA-256") else {
         throw ProtocolError.backend("the backend offers no SASL mechanism that the gateway speaks")
       }
-      var client = SCRAMClient(password: try password())
+      var client = SCRAMClient(password: try password(), keys: account.keys)
       PasswordMessage.saslInitialResponse(mechanism: "SCRAM-SHA-256", data: client.clientFirst())
         .encode(into: &output)
       state = .saslFirst(client)
     case (.saslContinue(let data), .saslFirst(var client)):
       PasswordMessage.saslResponse(try client.receiveServerFirst(data)).encode(into: &output)
+      keys = client.keys
       state = .saslFinal(client)
     case (.saslFinal(let data), .saslFinal(var client)):
       try client.receiveServerFinal(data)

@@ -26,6 +26,10 @@ struct FrameStream {
   mutating func append(_ bytes: ByteBuffer) {
     if input.readableBytes == 0 {
       input = bytes
+    } else if input.readerIndex == 0 {
+      // Grows in place: a message that comes in small pieces is not copied for each of them.
+      var bytes = bytes
+      input.writeBuffer(&bytes)
     } else {
       var bytes = bytes
       var joined = ByteBufferAllocator().buffer(capacity: input.readableBytes + bytes.readableBytes)

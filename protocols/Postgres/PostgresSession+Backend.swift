@@ -48,8 +48,10 @@ extension PostgresSession {
       BackendTag.parameterDescription, BackendTag.emptyQueryResponse, BackendTag.portalSuspended:
       try takeCompletion(header)
     case BackendTag.copyInResponse:
-      if !replies.beginCopyIn() { isCopyingIn = true }
-      backend.pass(header)
+      try takeCopyInResponse(header)
+    case BackendTag.copyOutResponse where maskable:
+      // The enforcer refuses each COPY that it knows for one; this is one that it did not.
+      throw .backend("the backend sends COPY data, which masks cannot be applied to", code: "42501")
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
@@ -58,6 +60,14 @@ extension PostgresSession {
       throw .backend("the backend sent unexpected message type \(tag)")
     }
     return true
+  }
+
+  /// The client copies from now on. Nothing may have gone to the backend behind the COPY: it would read it otherwise.
+  private mutating func takeCopyInResponse(_ header: FrameHeader) throws(ProtocolError) {
+    guard replies.count == 1 else { throw .backend("the backend began a COPY that the gateway did not see coming") }
+    isCopyingIn = true
+    if case .replies = clientStall { clientStall = .none }
+    backend.pass(header)
   }
 
   // MARK: Rows
@@ -106,12 +116,14 @@ extension PostgresSession {
   private mutating func activeMask() throws(ProtocolError) -> RowMask? {
     guard maskable else { return nil }
     switch replies.head {
-    case .query: return queryMask
+    case .query:
+      guard let known = queryMask else { throw .backend("rows came before their columns were known") }
+      return known
     case .execute(_, let portal):
       guard let known = portalMasks[portal] else { throw .backend("rows came before their columns were known") }
       return known
     case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
-      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse, .copyEnd:
+      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse:
       throw .backend("the backend sent a row that nothing asked for")
     }
   }
@@ -121,7 +133,7 @@ extension PostgresSession {
     switch replies.head {
     case .query(let id), .functionCall(let id), .execute(let id, _): progress = Progress(id: id)
     case .none, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal,
-      .sync, .failingQuery, .failingParse, .copyEnd:
+      .sync, .failingQuery, .failingParse:
       break
     }
   }
@@ -143,7 +155,7 @@ extension PostgresSession {
       backend.pass(header)
       return true
     case .none, .functionCall, .parse, .bind, .execute, .closeStatement, .closePortal, .sync, .failingQuery,
-      .failingParse, .copyEnd:
+      .failingParse:
       throw .backend("the backend described columns that nothing asked for")
     }
     guard maskable else {
@@ -188,7 +200,7 @@ extension PostgresSession {
     let mask = RowMask(plan: plan, description: pending.description)
     switch pending.use {
     case .query:
-      queryMask = mask
+      queryMask = .some(mask)
       backend.pass(pending.header)
     case .portal(let portal):
       portalMasks[portal] = .some(mask)

@@ -38,6 +38,7 @@ extension PostgresSession {
 
   /// Deals with the next frame. Returns false when it must wait: for bytes, an answer or a fact.
   private mutating func takeClientFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    if isCopyingIn { return try takeFrameOfCopy(header) }
     switch header.tag {
     case FrontendTag.query, FrontendTag.parse:
       guard header.bodyLength <= limits.sqlText + limits.shortMessage else { return holdOversized(header) }
@@ -60,6 +61,29 @@ extension PostgresSession {
     }
   }
 
+  /// A backend that copies from the client ignores Flush and Sync (PostgreSQL 55.2.6). They stay here, so that it is
+  /// never in doubt which Sync was ignored and which ends the skipping after an error. What else is no part of a COPY
+  /// makes PostgreSQL give up the connection.
+  private mutating func takeFrameOfCopy(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    switch header.tag {
+    case FrontendTag.sync, FrontendTag.flush:
+      // Only once more has come: if the COPY fails before it reads anything, the Sync is one after all.
+      guard client.pending > header.frameLength else { return false }
+      try requireEmpty(try client.body(of: header), "Sync")
+      client.drop(header)
+      return true
+    case FrontendTag.copyData:
+      forward(header, under: ControlPermit(.copyData))
+      return true
+    case FrontendTag.copyDone, FrontendTag.copyFail, FrontendTag.terminate:
+      guard header.bodyLength <= limits.shortMessage else { throw .client("message too long") }
+      guard client.holds(header) else { return false }
+      return try takeShortFrame(header)
+    case let tag:
+      throw .client("unexpected message type \(tag) during COPY from stdin")
+    }
+  }
+
   private mutating func takeShortFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     let body = try client.body(of: header)
     switch header.tag {
@@ -77,7 +101,7 @@ extension PostgresSession {
       events.append(.ended)
       isPaused = true
     case FrontendTag.copyDone, FrontendTag.copyFail:
-      if isCopyingIn { isCopyingIn = false } else { replies.append(.copyEnd) }
+      isCopyingIn = false
       forward(header, under: ControlPermit(.copyData))
     case _: return ask(.functionCall, header, opaqueCommand("FunctionCall"))
     }
@@ -130,14 +154,21 @@ extension PostgresSession {
   }
 
   private mutating func takeExecute(_ header: FrameHeader, _ message: ExecuteMessage) throws(ProtocolError) -> Bool {
-    guard let id = portals[message.portal] else {
-      // A cursor that SQL text declared: what it reads was decided then.
+    guard let portal = portals[message.portal] else {
+      // A cursor that SQL text declared, or a portal that kept its name against a Bind that failed: what it does was
+      // decided when it was made. As a FETCH its rows may come from anywhere.
       let command = Command(
         effects: .read, footprint: .nothing, text: "Execute of portal \"\(message.portal)\"",
         detail: .sql(SQLDetail(statements: [SQLStatement(kind: .fetch, effects: .read, footprint: .nothing)])))
       return ask(.execute(portal: message.portal), header, command)
     }
-    passExecute(header, portal: message.portal, id)
+    let isDescribed = describedPortals.contains(message.portal)
+    noteSessionEffects(of: portal.analysis)
+    // Whatever it does to other portals, it cannot replace the one in which it runs.
+    portals[message.portal] = portal
+    if isDescribed { describedPortals.insert(message.portal) }
+    passExecute(header, portal: message.portal, portal.id)
+    stallForCopy(portal.analysis)
     return true
   }
 
@@ -161,7 +192,7 @@ extension PostgresSession {
     case .statement: replies.append(.describeStatement)
     case .portal:
       if portals[reference.name] != nil { describedPortals.insert(reference.name) }
-      replies.append(.describePortal(portals[reference.name], portal: reference.name))
+      replies.append(.describePortal(portals[reference.name]?.id, portal: reference.name))
     }
   }
 
@@ -170,14 +201,14 @@ extension PostgresSession {
     isSegmentOpen = true
     switch reference.kind {
     case .statement: replies.append(.closeStatement(reference.name))
-    case .portal: replies.append(.closePortal)
+    case .portal:
+      replies.append(.closePortal)
+      forgetPortal(reference.name)
     }
   }
 
   private mutating func takeSync(_ header: FrameHeader) {
     forward(header, under: ControlPermit(.synchronize))
-    // A COPY from the client swallows Syncs until it ends.
-    if isCopyingIn { return }
     replies.append(.sync)
     segment += 1
     isSegmentOpen = false
@@ -202,6 +233,15 @@ extension PostgresSession {
     return ask(.oversized(isSimple: header.tag == FrontendTag.query), header, command)
   }
 
+  /// Behind a command that may turn out to be a COPY from the client, nothing goes before that is known: the backend
+  /// reads the next messages otherwise if it is.
+  mutating func stallForCopy(_ analysis: Analysis?) {
+    if let detail = analysis?.detail, detail.misunderstood == nil {
+      guard detail.statements.contains(where: { $0.kinds.contains(.copyFrom) }) else { return }
+    }
+    waitForReplies()
+  }
+
   /// Stalls the client until nothing is outstanding; a Flush makes the backend answer what it keeps back.
   private mutating func waitForReplies() {
     if isSegmentOpen {
@@ -215,11 +255,14 @@ extension PostgresSession {
   private mutating func analysis(of text: ByteBuffer, _ header: FrameHeader) -> Analysis? {
     if let supplied = suppliedAnalysis {
       suppliedAnalysis = nil
-      return readable(supplied)
+      // By bytes, as what was asked for may have been skipped since, and equal strings need not be equal bytes.
+      if supplied.text.utf8.elementsEqual(text.readableBytesView) { return readable(supplied) }
     }
     if let reason = unsafeText { return Analysis(text: String(buffer: text), misunderstood: .unsafe(reason)) }
     if let known = text.withUnsafeReadableBytes({ analyses.analysis(of: $0) }) { return readable(known) }
-    let text = String(buffer: text)
+    guard let text = String(validating: text.readableBytesView, as: UTF8.self) else {
+      return Analysis(text: String(buffer: text), misunderstood: .notText)
+    }
     clientStall = .analysis(PendingText(header: header, text: text))
     events.append(.needs(.analysis(text: text)))
     return nil

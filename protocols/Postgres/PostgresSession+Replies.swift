@@ -48,7 +48,7 @@ extension PostgresSession {
       finish(id, .completed)
       replies.removeHead()
     case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
-      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse, .copyEnd:
+      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse:
       throw .backend("the backend completed a command that nothing asked for")
     }
     backend.pass(header)
@@ -61,24 +61,20 @@ extension PostgresSession {
       finish(id, progress?.errorCode.isEmpty == false ? .failed : .completed)
       replies.removeHead()
     case .sync, .failingQuery: replies.removeHead()
-    // One that nothing asked for: the backend took a Sync that a failed COPY should have swallowed. It passes.
-    case .none: break
+    case .none: throw .backend("the backend is ready again while nothing is under way")
     case .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute, .closeStatement,
-      .closePortal, .failingParse, .copyEnd:
+      .closePortal, .failingParse:
       throw .backend("the backend is ready while replies are due")
     }
     progress = nil
     queryMask = nil
     isCopyingIn = false
-    if status == .idle, replies.isEmpty, !isSegmentOpen { forgetPortals() }
+    if status == .idle, replies.isEmpty, !isSegmentOpen {
+      // Portals end with their transaction.
+      forgetPortals()
+      if !portalMasks.isEmpty { portalMasks.removeAll(keepingCapacity: true) }
+    }
     backend.pass(header)
-  }
-
-  /// Portals end with their transaction.
-  private mutating func forgetPortals() {
-    if !portals.isEmpty { portals.removeAll(keepingCapacity: true) }
-    if !describedPortals.isEmpty { describedPortals.removeAll(keepingCapacity: true) }
-    if !portalMasks.isEmpty { portalMasks.removeAll(keepingCapacity: true) }
   }
 
   // MARK: Errors
@@ -94,6 +90,8 @@ extension PostgresSession {
       beginProgressIfNeeded()
       progress?.errorCode = code
       backend.pass(header)
+    // The last words of a backend that goes away are no answer to the failing statement.
+    case .failingQuery where backendIsLeaving, .failingParse where backendIsLeaving: backend.pass(header)
     case .failingQuery(let refusal): swap(header, for: refusal)
     case .failingParse(let refusal):
       swap(header, for: refusal)
@@ -103,7 +101,7 @@ extension PostgresSession {
       backend.pass(header)
       skipAfterError(code)
     // Of a commit that failed at Sync, or from the backend's own end.
-    case .none, .sync, .copyEnd: backend.pass(header)
+    case .none, .sync: backend.pass(header)
     }
   }
 
@@ -119,15 +117,22 @@ extension PostgresSession {
   private mutating func skipAfterError(_ code: String) {
     let (skipped, reachesSync) = replies.skipToSync()
     var isFirst = true
+    var told: Set<CommandID> = []
+    if let lastFinished { told.insert(lastFinished) }
     for reply in skipped {
       switch reply {
       case .parse(let id, let statement):
         statements.parseFailed(statement)
         if isFirst { finish(id, .failed, code) }
-      case .bind(let id, _), .execute(let id, _), .query(let id), .functionCall(let id):
-        if id != lastFinished { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
-      case .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal, .sync,
-        .failingQuery, .failingParse, .copyEnd:
+      case .bind(let id, let portal):
+        // The name may still stand for the portal that it stood for before.
+        forgetPortal(portal)
+        if told.insert(id).inserted { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
+      case .execute(let id, _), .query(let id), .functionCall(let id):
+        if told.insert(id).inserted { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
+      case .describePortal(_, let portal), .injectedDescribe(_, let portal): describedPortals.remove(portal)
+      case .describeStatement, .closeStatement, .closePortal, .sync,
+        .failingQuery, .failingParse:
         break
       }
       isFirst = false
@@ -135,7 +140,10 @@ extension PostgresSession {
     progress = nil
     guard !reachesSync else { return }
     skipping = .untilSync
-    if case .verdict(let pending) = clientStall {
+    switch clientStall {
+    case .none, .replies: break
+    case .analysis: clientStall = .none
+    case .verdict(let pending):
       clientStall = .none
       client.drop(pending.header)
       events.append(.finished(pending.id, Outcome(ending: .skipped)))
@@ -152,7 +160,8 @@ extension PostgresSession {
       if errorCode.isEmpty { outcome.errorCode = progress.errorCode }
     }
     progress = nil
-    lastFinished = id
+    // A portal that stopped at its row limit goes on, and its end is still to be told.
+    lastFinished = ending == .suspended ? nil : id
     events.append(.finished(id, outcome))
   }
 }

@@ -48,9 +48,11 @@ extension PostgresSession {
       replies.append(.query(id))
       noteSessionEffects(of: analysis)
       isSegmentOpen = false
+      stallForCopy(analysis)
     case .functionCall:
       forward(pending.header, under: permit)
       replies.append(.functionCall(id))
+      noteSessionEffects(of: nil)
       isSegmentOpen = false
     case .parse(let statement, let analysis):
       forward(pending.header, under: permit)
@@ -62,9 +64,9 @@ extension PostgresSession {
     case .bind(let portal, let analysis):
       forward(pending.header, under: permit)
       replies.append(.bind(id, portal: portal))
-      portals[portal] = id
-      describedPortals.remove(portal)
-      if let analysis { noteSessionEffects(of: analysis) } else { statements.forget(nil) }
+      noteSessionEffects(of: analysis)
+      forgetPortal(portal)
+      portals[portal] = Portal(id: id, analysis: analysis)
       isSegmentOpen = true
     case .execute(let portal):
       _ = consume permit
@@ -74,13 +76,27 @@ extension PostgresSession {
     }
   }
 
-  /// SQL text can remove prepared statements behind the protocol's back, and so make room for others of that name.
-  private mutating func noteSessionEffects(of analysis: Analysis) {
-    switch analysis.forgets {
+  /// SQL text can remove prepared statements and portals behind the protocol's back, and make others of that name. It
+  /// does so when it is bound or when it is run, so this is called for both. nil for what is not known.
+  mutating func noteSessionEffects(of analysis: Analysis?) {
+    switch analysis?.forgets ?? .everything {
     case .nothing: break
     case .statement(let name): statements.forget(name)
     case .everything: statements.forget(nil)
     }
+    if analysis?.mayOpenPortals ?? true { forgetPortals() }
+  }
+
+  /// What is known of a portal does not hold any more; it may still be there.
+  mutating func forgetPortal(_ name: String) {
+    portals[name] = nil
+    describedPortals.remove(name)
+  }
+
+  /// The same for all. Masks of rows that are on their way stay: replies come in order, and a Describe comes first.
+  mutating func forgetPortals() {
+    if !portals.isEmpty { portals.removeAll(keepingCapacity: true) }
+    if !describedPortals.isEmpty { describedPortals.removeAll(keepingCapacity: true) }
   }
 
   // MARK: Refusals
@@ -130,6 +146,14 @@ extension PostgresSession {
 
   /// A syntax error by intention; it shows in the backend's log as what it is.
   static let failingStatement = "sallyport refused a statement"
+}
+
+extension Analysis {
+  /// Whether running this may give a portal's name to another query: DECLARE does, and code that is not known.
+  fileprivate var mayOpenPortals: Bool {
+    if effects.isUnknown || effects.contains(.execute) || effects.contains(.call) { return true }
+    return detail.statements.contains { $0.kinds.contains(.declare) }
+  }
 }
 
 extension ErrorFields {

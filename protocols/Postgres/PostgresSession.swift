@@ -119,8 +119,15 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var segment = 0
   /// Whether anything was sent to the backend since the last Sync.
   var isSegmentOpen = false
-  /// The command that each portal runs, by the portal's name.
-  var portals: [String: CommandID] = [:]
+  /// What the session knows of a portal.
+  struct Portal {
+    /// Its Bind.
+    var id: CommandID
+    /// nil when its statement was not known.
+    var analysis: Analysis?
+  }
+  /// Portals by name. One that is not here may exist all the same: SQL text makes some.
+  var portals: [String: Portal] = [:]
   var describedPortals: Set<String> = []
   var isCopyingIn = false
   var suppliedAnalysis: Analysis?
@@ -128,7 +135,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var progress: Progress?
   /// The last command whose end was told, so that a skipped Execute does not tell it again.
   var lastFinished: CommandID?
-  var queryMask: RowMask?
+  /// Present once the columns of a simple query's result are known; nil inside when nothing of it is masked.
+  var queryMask: RowMask??
   /// Present for each portal whose columns are known; nil inside when nothing of it is masked.
   var portalMasks: [String: RowMask?] = [:]
   /// Names of the relations of the result at hand.
@@ -207,8 +215,13 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// Whether the backend announced that it closes the connection.
   public internal(set) var backendIsLeaving = false
 
-  /// Commands whose end has not been told, when the connection breaks.
-  public var unfinished: CommandID? { progress?.id }
+  /// How a command ended whose connection broke: with the rows that had passed until then.
+  public func outcome(ofLost id: CommandID) -> Outcome {
+    guard let progress, progress.id == id else { return Outcome(ending: .lost) }
+    return Outcome(
+      ending: .lost, tag: progress.tag, errorCode: progress.errorCode, rows: progress.rows, bytes: progress.bytes,
+      masked: progress.masked)
+  }
 
   // MARK: Facts and control
 

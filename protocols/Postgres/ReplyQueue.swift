@@ -19,8 +19,6 @@ struct ExpectedReply: Hashable, Sendable {
     /// The statement that always fails, in place of a refused one (DECISIONS 2). Its error becomes the refusal.
     case failingQuery(Refusal)
     case failingParse(Refusal)
-    /// The client's CopyDone or CopyFail; nothing answers it. Marks which Syncs a COPY swallows.
-    case copyEnd
   }
   var kind: Kind
 
@@ -37,16 +35,8 @@ struct ReplyQueue {
   var isEmpty: Bool { first == entries.count }
   var count: Int { entries.count - first }
 
-  /// The reply that is due; markers that nothing answers are passed over.
-  var head: ExpectedReply.Kind? {
-    mutating get {
-      while first < entries.count {
-        guard case .copyEnd = entries[first].kind else { return entries[first].kind }
-        removeHead()
-      }
-      return nil
-    }
-  }
+  /// The reply that is due.
+  var head: ExpectedReply.Kind? { first < entries.count ? entries[first].kind : nil }
 
   mutating func append(_ kind: ExpectedReply.Kind) { entries.append(ExpectedReply(kind)) }
 
@@ -73,23 +63,5 @@ struct ReplyQueue {
       removeHead()
     }
     return (skipped, false)
-  }
-
-  /// A COPY from the client began: the backend ignores each Sync up to the CopyDone or CopyFail that ends it
-  /// (PostgreSQL 55.2.6). Returns whether that end is here already.
-  mutating func beginCopyIn() -> Bool {
-    var index = first + 1
-    while index < entries.count {
-      switch entries[index].kind {
-      case .sync: entries.remove(at: index)
-      case .copyEnd:
-        entries.remove(at: index)
-        return true
-      case .query, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute,
-        .closeStatement, .closePortal, .failingQuery, .failingParse:
-        index += 1
-      }
-    }
-    return false
   }
 }

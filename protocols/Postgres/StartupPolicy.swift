@@ -16,7 +16,11 @@ enum StartupPolicy {
   /// Whether text in this client encoding can be analysed byte by byte.
   static func isSafe(encoding: String) -> Bool {
     // PostgreSQL compares encoding names by their letters and digits alone.
-    !unsafeEncodings.contains(encoding.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) })
+    // By scalars: a mark that joins a letter into one Character does not hide that letter from PostgreSQL.
+    let letters = encoding.unicodeScalars.filter {
+      $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0))
+    }
+    return !unsafeEncodings.contains(String(String.UnicodeScalarView(letters)).lowercased())
   }
 
   /// The parameters for the backend: the client's, without names and without what the gateway answers itself.
@@ -67,11 +71,12 @@ enum StartupPolicy {
       } else {
         throw .client("start-up option \"\(word)\" is not allowed through the gateway", code: "42501")
       }
-      guard let equals = assignment.firstIndex(of: "=") else {
+      // By scalars, as above: "=" with a combining mark behind it is still the sign.
+      guard let equals = assignment.unicodeScalars.firstIndex(of: "=") else {
         throw .client("invalid start-up options: \"\(assignment)\" is not a setting")
       }
-      let value = String(assignment[assignment.index(after: equals)...])
-      assignment = String(assignment[..<equals])
+      let value = String(assignment.unicodeScalars[equals...].dropFirst())
+      assignment = String(assignment.unicodeScalars[..<equals])
       result.append((assignment.replacing("-", with: "_"), value))
     }
     return result

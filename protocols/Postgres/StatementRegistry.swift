@@ -9,8 +9,9 @@ import SQLAnalysis
 struct StatementRegistry {
   private struct Entry {
     var confirmed: Analysis?
-    /// Parse messages without an answer yet, with the segment that sent each.
-    var pending: [(segment: Int, analysis: Analysis)] = []
+    /// Parse messages without an answer yet, with the segment that sent each. nil where SQL text that was sent since
+    /// may have taken the name away: the answer is still to come, and says nothing of what the name stands for.
+    var pending: [(segment: Int, analysis: Analysis?)] = []
   }
   private var entries: [String: Entry] = [:]
 
@@ -29,7 +30,8 @@ struct StatementRegistry {
     guard let last = entry.pending.last else {
       return entry.confirmed.map { .known($0) } ?? .unknown
     }
-    return last.segment == segment ? .known(last.analysis) : .uncertain
+    guard last.segment == segment else { return .uncertain }
+    return last.analysis.map { .known($0) } ?? .unknown
   }
 
   /// Whether a Parse of this name must wait for outstanding answers: a named statement cannot be replaced, so whether
@@ -49,7 +51,7 @@ struct StatementRegistry {
     // A second Parse of a confirmed name cannot complete; if a backend says so, believe neither text.
     let isReplaced = entry.confirmed != nil && !name.isEmpty
     entry.confirmed = isReplaced ? nil : answered.analysis
-    entries[name] = entry
+    entries[name] = entry.confirmed == nil && entry.pending.isEmpty ? nil : entry
   }
 
   /// The Parse failed or was skipped.
@@ -59,10 +61,20 @@ struct StatementRegistry {
     entries[name] = entry.confirmed == nil && entry.pending.isEmpty ? nil : entry
   }
 
-  mutating func closed(_ name: String) { entries[name] = nil }
+  /// A Close was answered. Parse messages that are still to be answered were sent behind it.
+  mutating func closed(_ name: String) {
+    guard var entry = entries[name] else { return }
+    entry.confirmed = nil
+    entries[name] = entry.pending.isEmpty ? nil : entry
+  }
 
   /// Forgets a statement, or all: SQL text may have replaced them (PREPARE, DEALLOCATE, DISCARD, unknown code).
   mutating func forget(_ name: String?) {
-    if let name { entries[name] = nil } else { entries.removeAll() }
+    for name in name.map({ [$0] }) ?? Array(entries.keys) {
+      guard var entry = entries[name] else { continue }
+      entry.confirmed = nil
+      entry.pending = entry.pending.map { ($0.segment, nil) }
+      entries[name] = entry.pending.isEmpty ? nil : entry
+    }
   }
 }

@@ -13,7 +13,9 @@ struct EndToEndSignInTests {
     return end.errors.range(of: "FATAL").map { String(end.errors[$0.lowerBound...]) } ?? end.errors
   }
 
-  private func passes(_ dsn: String, _ script: String = "SELECT 1;", sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+  private func passes(_ dsn: String, _ script: String = "SELECT 1;", sourceLocation: SourceLocation = #_sourceLocation)
+    throws -> String
+  {
     let end = try psql(dsn, script)
     #expect(end.status == 0, "\(end.errors)", sourceLocation: sourceLocation)
     return end.output.trimmingCharacters(in: .newlines)
@@ -47,7 +49,9 @@ struct EndToEndSignInTests {
   @Test("an expired token, a revoked one and one for another connection open nothing")
   func tokenEnds() throws {
     let database = try TestCluster.shared().createDatabase("tokens")
-    let more = "  b-other: { protocol: postgres, address: 127.0.0.1:\(try TestCluster.shared().port), database: postgres, credentials: [{ user: trusty }] }"
+    let more =
+      "  b-other: { protocol: postgres, address: 127.0.0.1:\(try TestCluster.shared().port), "
+      + "database: postgres, credentials: [{ user: trusty }] }"
     try withGateway(try TestConfiguration.open(database, more: more)) { gateway in
       let short = try gateway.token("ana", expires: "4s")
       _ = try passes(gateway.dsn("ana", short))
@@ -109,7 +113,8 @@ struct EndToEndSignInTests {
         #expect(try refused(name) == unknown, "\(name)")
       }
       #expect(try passes(gateway.dsn("ana", token), "SELECT current_database();") == database)
-      #expect(try passes(gateway.dsn("ana", token, database: "shop/postgres"), "SELECT current_database();") == "postgres")
+      #expect(
+        try passes(gateway.dsn("ana", token, database: "shop/postgres"), "SELECT current_database();") == "postgres")
       #expect(
         try passes(gateway.dsn("eve", try gateway.token("eve"), database: "vault"), "SELECT current_user;") == "trusty")
     }

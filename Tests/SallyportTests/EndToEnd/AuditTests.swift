@@ -63,6 +63,30 @@ struct EndToEndAuditTests {
     }
   }
 
+  @Test("a client that takes half of a result and goes: the trail knows how much it got")
+  func halfTaken() throws {
+    let database = try TestCluster.shared().createDatabase("half")
+    try withGateway(try TestConfiguration.open(database)) { gateway in
+      let client = try startPython(
+        gateway.dsn("ana", try gateway.token("ana")),
+        """
+        with connect() as connection:
+            text = "SELECT repeat('x', 1000), generate_series(1, 100000000)"
+            for number, _ in enumerate(connection.cursor().stream(text)):
+                if number == 2000:
+                    print("taken", flush=True)
+        """)
+      _ = try eventually("2,000 rows") { client.output.contains("taken") ? true : nil }
+      client.send(SIGKILL)
+      try client.wait()
+      let finished = try eventually("the record of the end") {
+        try gateway.records().first { $0.event == "finished" }
+      }
+      #expect(finished.ending == "lost")
+      #expect((finished.rows ?? 0) >= 2_000, "\(finished.rows ?? 0) rows")
+    }
+  }
+
   @Test("a changed byte and a cut end are found and named; a second gateway keeps out")
   func damage() throws {
     let database = try TestCluster.shared().createDatabase("damage")
@@ -78,7 +102,8 @@ struct EndToEndAuditTests {
       let second = try ChildProcess.run(
         try TestRun.binary(), ["serve", "--config", "\(gateway.folder)/sallyport.yaml", "--data", gateway.data],
         environment: ["SALLYPORT_DEMO_OWNER_PASSWORD": "x", "SALLYPORT_DEMO_APP_PASSWORD": "x"])
-      #expect(second.status == 1 && second.errors.contains("in use by another gateway"), "\(second.status) \(second.errors)")
+      #expect(
+        second.status == 1 && second.errors.contains("in use by another gateway"), "\(second.status) \(second.errors)")
       #expect(!second.output.contains("listening"))
       #expect(try psql(dsn, "SELECT 1;").status == 0, "the first gateway goes on")
 
@@ -92,7 +117,8 @@ struct EndToEndAuditTests {
       #expect(try verify(gateway.data, withHeads).status == 0)
       #expect(try verify(cut).status == 0, "without a head a cut cannot be told")
       let shorter = try verify(cut, withHeads)
-      #expect(shorter.status == 3 && shorter.output.contains("the end is cut off"), "\(shorter.output)\(shorter.errors)")
+      #expect(
+        shorter.status == 3 && shorter.output.contains("the end is cut off"), "\(shorter.output)\(shorter.errors)")
 
       try gateway.stop()
       let (file, place) = try find("SELECT 'later 2'", in: "\(gateway.data)/audit")
@@ -103,7 +129,9 @@ struct EndToEndAuditTests {
       let found = try verify(gateway.data)
       let lane = URL(fileURLWithPath: file).deletingLastPathComponent().lastPathComponent
       #expect(found.status == 3, "\(found.output)\(found.errors)")
-      #expect(found.output.contains("NOT SOUND") && found.output.contains("FAULT: lane \(lane), segment 1"), "\(found.output)")
+      #expect(
+        found.output.contains("NOT SOUND") && found.output.contains("FAULT: lane \(lane), segment 1"), "\(found.output)"
+      )
       try whole.write(to: URL(fileURLWithPath: file))
       #expect(try verify(gateway.data).status == 0)
     }
@@ -161,7 +189,8 @@ struct EndToEndAuditTests {
       #expect(verified.status == 0, "turn \(turn): \(verified.output)\(verified.errors)")
       try gateway.restart()
     }
-    let permitted = Set(try gateway.records().filter { $0.event == "decided" && $0.action == "permit" }.compactMap(\.text))
+    let permitted = Set(
+      try gateway.records().filter { $0.event == "decided" && $0.action == "permit" }.compactMap(\.text))
     let rows = try cluster.direct(database, "SELECT n FROM numbered").split(separator: "\n")
     #expect(rows.count > 400)
     let missing = rows.filter { !permitted.contains("INSERT INTO numbered VALUES (\($0))") }

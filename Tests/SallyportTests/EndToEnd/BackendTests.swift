@@ -17,9 +17,12 @@ struct EndToEndBackendTests {
   private func connections(_ ways: [Way]) throws -> String {
     let cluster = try TestCluster.shared()
     return ways.map { way in
-      let password = way.user == "trusty" ? "" : ", password: { file: \(way.password ?? cluster.passwordFile(way.user)) }"
+      let password =
+        way.user == "trusty" ? "" : ", password: { file: \(way.password ?? cluster.passwordFile(way.user)) }"
       let tls = (way.tls.map { ", tls: \($0)" } ?? "") + (way.authority.map { ", tls_ca: \($0)" } ?? "")
-      return "  b-\(way.name): { protocol: postgres, address: \"\(way.host):\(way.port ?? cluster.port)\", database: postgres\(tls), "
+      return
+        "  b-\(way.name): { protocol: postgres, address: \"\(way.host):\(way.port ?? cluster.port)\", "
+        + "database: postgres\(tls), "
         + "credentials: [{ user: \(way.user)\(password) }] }"
     }.joined(separator: "\n")
   }
@@ -59,8 +62,11 @@ struct EndToEndBackendTests {
     let folder = try TestRun.newFolder("wrong")
     let made = try ChildProcess.run(
       "/usr/bin/openssl",
-      ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=other",
-       "-keyout", "\(folder)/key.pem", "-out", "\(folder)/ca.pem"])
+      [
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+        "/CN=other",
+        "-keyout", "\(folder)/key.pem", "-out", "\(folder)/ca.pem",
+      ])
     #expect(made.status == 0, "\(made.errors)")
     try "not-the-password".write(toFile: "\(folder)/password", atomically: false, encoding: .utf8)
     let down = try RawConnection.closedPort()
@@ -70,7 +76,10 @@ struct EndToEndBackendTests {
       (Way(name: "wrong-ca", tls: "verify-full", authority: "\(folder)/ca.pem"), "CERTIFICATE_VERIFY_FAILED"),
       (Way(name: "wrong-ca-only", tls: "verify-ca", authority: "\(folder)/ca.pem"), "CERTIFICATE_VERIFY_FAILED"),
       (Way(name: "wrong-password", password: "\(folder)/password"), "password authentication failed"),
-      (Way(name: "wrong-cleartext", user: "cleartext", password: "\(folder)/password"), "password authentication failed"),
+      (
+        Way(name: "wrong-cleartext", user: "cleartext", password: "\(folder)/password"),
+        "password authentication failed"
+      ),
       (Way(name: "needs-tls", user: "only_tls", tls: "disable"), "pg_hba.conf"),
       (Way(name: "down", port: down), "refused"),
       (Way(name: "no-file", password: "\(folder)/nothing"), "nothing"),

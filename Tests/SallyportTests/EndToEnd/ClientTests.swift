@@ -16,7 +16,9 @@ struct EndToEndClientTests {
 
   private func direct(_ database: String) throws -> String {
     let cluster = try TestCluster.shared()
-    return "host=127.0.0.1 port=\(cluster.port) user=app password=\(cluster.password("app")) dbname=\(database) sslmode=disable"
+    return
+      "host=127.0.0.1 port=\(cluster.port) user=app password=\(cluster.password("app")) dbname=\(database) "
+      + "sslmode=disable"
   }
 
   @Test("libpq and psycopg get the same bytes", arguments: ["plain", "TLS", "token"])
@@ -58,6 +60,54 @@ struct EndToEndClientTests {
           #expect(end.output.contains("failed transactions: 0 "), "\(mode) \(script): \(end.output)")
         }
       }
+    }
+  }
+
+  // Reading a client pauses when it is far ahead of the backend's answers, and has to go on when they have come.
+  @Test("a client that is thousands of messages ahead is served again and again")
+  func farAhead() throws {
+    let database = try TestCluster.shared().createDatabase("ahead")
+    try withGateway(try TestConfiguration.open(database)) { gateway in
+      try python(
+        gateway.dsn("ci", try gateway.token("ci"), options: "sslmode=disable"),
+        """
+        def frame(kind, body=b""):
+            return kind + struct.pack("!i", len(body) + 4) + body
+        at = psycopg.conninfo.conninfo_to_dict(dsn)
+        peer = socket.create_connection(("127.0.0.1", int(at["port"])), timeout=15)
+        reader = peer.makefile("rb")
+        def read():
+            kind, size = struct.unpack("!ci", reader.read(5))
+            return kind, reader.read(size - 4)
+        body = struct.pack("!i", 196608) + b"user\\0ci\\0database\\0shop\\0\\0"
+        peer.sendall(struct.pack("!i", len(body) + 4) + body)
+        read()
+        peer.sendall(frame(b"p", at["password"].encode() + b"\\0"))
+        while read()[0] != b"Z":
+            pass
+        one = frame(b"P", b"\\0SELECT 1\\0\\0\\0") + frame(b"B", bytes(8)) + frame(b"E", bytes(5)) + frame(b"S")
+        for turn in range(20):
+            count = 2000 + turn * 100
+            # From another thread: both directions are full at times.
+            writer = threading.Thread(target=peer.sendall, args=[one * count + frame(b"S") * count])
+            writer.start()
+            for _ in range(2 * count):
+                while True:
+                    try:
+                        kind, _ = read()
+                    except TimeoutError:
+                        sys.exit(f"turn {turn}: no answer within 15 s")
+                    if kind == b"Z":
+                        break
+            writer.join()
+            # Nothing is under way now: the next message has to be read.
+            peer.sendall(frame(b"Q", b"SELECT 2\\0"))
+            try:
+                while read()[0] != b"Z":
+                    pass
+            except TimeoutError:
+                sys.exit(f"turn {turn}: no answer within 15 s to what came behind")
+        """)
     }
   }
 }

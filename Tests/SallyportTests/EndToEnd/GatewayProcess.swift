@@ -31,9 +31,12 @@ final class GatewayProcess {
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   private static func launch(_ folder: String, _ environment: [String: String]) throws -> ChildProcess {
-    try ChildProcess(
+    guard TestRun.watcher else { throw TestFailure("nothing would end the gateway if this run were killed") }
+    let process = try ChildProcess(
       try TestRun.binary(), ["serve", "--config", "\(folder)/sallyport.yaml", "--data", "\(folder)/data"],
       environment: environment)
+    try "\(process.pid)".write(toFile: "\(folder)/pid", atomically: false, encoding: .utf8)
+    return process
   }
 
   private func awaitListening() throws -> Int {

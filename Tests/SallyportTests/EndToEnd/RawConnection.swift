@@ -72,10 +72,10 @@ final class RawConnection {
 
   /// Everything up to the end of the stream, which must come in time.
   func receiveToEnd(within seconds: Double = 10) throws -> [UInt8] {
-    let end = now() + seconds
+    let end = monotonicSeconds() + seconds
     var all: [UInt8] = []
     while true {
-      let more = try receive(within: max(0.01, end - now()))
+      let more = try receive(within: max(0.01, end - monotonicSeconds()))
       if more.isEmpty { return all }
       all += more
     }
@@ -83,7 +83,7 @@ final class RawConnection {
 }
 
 /// Messages of PostgreSQL's protocol, as bytes.
-enum Frame {
+enum ClientFrame {
   static func length(_ value: Int32) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
 
   static func startup(_ parameters: [(String, String)]) -> [UInt8] {
@@ -108,17 +108,17 @@ enum Frame {
 extension RawConnection {
   /// Signs in a user of `auth: token` and waits for the first ReadyForQuery.
   func signIn(_ user: String, _ token: String, database: String = "shop") throws {
-    send(Frame.startup([("user", user), ("database", database)]))
+    send(ClientFrame.startup([("user", user), ("database", database)]))
     var seen: [UInt8] = []
     var isSent = false
-    let end = now() + 20
-    while now() < end {
+    let end = monotonicSeconds() + 20
+    while monotonicSeconds() < end {
       let more = try receive(within: 20)
       guard !more.isEmpty else { break }
       seen += more
       if !isSent, seen.first == UInt8(ascii: "R") {
         isSent = true
-        send(Frame.password(token))
+        send(ClientFrame.password(token))
       }
       if seen.suffix(6).starts(with: [UInt8(ascii: "Z"), 0, 0, 0, 5]) { return }
     }

@@ -54,7 +54,9 @@ struct EndToEndRuleTests {
       let last = try TestCluster.shared().direct(database, "SELECT right(ssn, 4) FROM customers WHERE id = 1")
       #expect(shown.hasSuffix(last + "\n") && shown.count == 12, "\(shown)")
       let people = gateway.dsn("dora", try gateway.token("dora"))
-      #expect(try canaries(database).contains(psql(people, "SELECT ssn FROM customers WHERE id = 1;").output.trimmingCharacters(in: .newlines)))
+      #expect(
+        try canaries(database).contains(
+          psql(people, "SELECT ssn FROM customers WHERE id = 1;").output.trimmingCharacters(in: .newlines)))
     }
   }
 
@@ -68,7 +70,8 @@ struct EndToEndRuleTests {
             for binary in (False, True):
                 cursor = connection.cursor(binary=binary)
                 for turn in range(12):
-                    for row in cursor.execute("SELECT ssn AS x, email FROM customers WHERE id <= %s", [3], prepare=True):
+                    text = "SELECT ssn AS x, email FROM customers WHERE id <= %s"
+                    for row in cursor.execute(text, [3], prepare=True):
                         print(*row)
                     expect(cursor.rowcount == 3, cursor.rowcount)
             with connection.transaction():
@@ -77,7 +80,8 @@ struct EndToEndRuleTests {
                 for row in named.execute("SELECT ssn, email FROM customers"):
                     print(*row)
             with connection.pipeline():
-                cursors = [connection.execute("SELECT %s::int, ssn, email FROM customers WHERE id = %s", [i, i]) for i in range(1, 21)]
+                text = "SELECT %s::int, ssn, email FROM customers WHERE id = %s"
+                cursors = [connection.execute(text, [i, i]) for i in range(1, 21)]
             for i, cursor in enumerate(cursors, 1):
                 row = cursor.fetchone()
                 expect(row[0] == i or row[0] is None, row)
@@ -89,7 +93,8 @@ struct EndToEndRuleTests {
   }
 
   // Seen in a relay: a denial as FATAL, or by disconnecting. Octelium: denied, then hang; denied logged as allowed.
-  @Test("a denied DELETE is 42501 with the rule's name; connection, transaction and pipeline go on as PostgreSQL's would")
+  @Test(
+    "a denied DELETE is 42501 with the rule's name; connection, transaction and pipeline go on as PostgreSQL's would")
   func denied() throws {
     try withDemo { gateway, database in
       try python(
@@ -102,7 +107,8 @@ struct EndToEndRuleTests {
                         lambda: connection.execute("UPDATE orders SET status = 'paid'", binary=True)):
                 error = refused("42501", run)
                 expect("no-unbounded-delete" in str(error), error)
-                expect("n UPDATE or DELETE needs a WHERE" in (error.diag.message_detail or ""), error.diag.message_detail)
+                detail = error.diag.message_detail or ""
+                expect("n UPDATE or DELETE needs a WHERE" in detail, detail)
                 expect(connection.info.transaction_status.name == "IDLE", connection.info.transaction_status)
                 expect(connection.execute("SELECT 1").fetchone() == (1,), "the connection does not go on")
 
@@ -163,19 +169,25 @@ struct EndToEndRuleTests {
     let evasions = [
       "DELETE FROM victim", "delete/**/from victim", "DELETE FROM victim -- WHERE id = 1",
       "DELETE FROM victim /* WHERE id = 1 */", "DELETE FROM victim WHERE true", "DELETE FROM victim WHERE 1 = 1",
-      "DELETE FROM victim WHERE id = id", "DELETE FROM victim WHERE id = 1 OR 1 < 2", "DELETE FROM victim WHERE now() > '2000-01-01'",
+      "DELETE FROM victim WHERE id = id", "DELETE FROM victim WHERE id = 1 OR 1 < 2",
+      "DELETE FROM victim WHERE now() > '2000-01-01'",
       "WITH gone AS (DELETE FROM victim RETURNING *) SELECT count(*) FROM gone",
       "EXPLAIN ANALYZE DELETE FROM victim", "EXPLAIN (ANALYZE, COSTS off) DELETE FROM victim",
-      "PREPARE harmless AS DELETE FROM victim", "PREPARE harmless AS DELETE FROM victim; EXECUTE harmless", "EXECUTE harmless",
+      "PREPARE harmless AS DELETE FROM victim", "PREPARE harmless AS DELETE FROM victim; EXECUTE harmless",
+      "EXECUTE harmless",
       "DO $$ BEGIN DELETE FROM victim; END $$", "SELECT 1; DELETE FROM victim", "BEGIN;;;DELETE FROM victim;COMMIT",
       "SELECT '\\'; DELETE FROM victim; -- '", "SELECT $a$ $b$ $a$; DELETE FROM victim; -- $b$",
-      "COPY (DELETE FROM victim RETURNING *) TO STDOUT", "SELECT query_to_xml('delete from victim returning 1', true, false, '')",
+      "COPY (DELETE FROM victim RETURNING *) TO STDOUT",
+      "SELECT query_to_xml('delete from victim returning 1', true, false, '')",
       "SELECT purge()", "SELECT ('x'::text).purge", "TRUNCATE orders, victim CASCADE", "DROP TABLE victim",
-      "CALL purge_all()", "SELECT 1 OPERATOR(public.+!) 2", "MERGE INTO victim USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE",
+      "CALL purge_all()", "SELECT 1 OPERATOR(public.+!) 2",
+      "MERGE INTO victim USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE",
       "UPDATE victim SET id = 0 - id", "INSERT INTO victim VALUES (1) ON CONFLICT (id) DO UPDATE SET id = purge()",
-      "SET standard_conforming_strings = off", "SET ROLE postgres", "SELECT set_config('standard_conforming_' || 'strings', 'off', false)",
+      "SET standard_conforming_strings = off", "SET ROLE postgres",
+      "SELECT set_config('standard_conforming_' || 'strings', 'off', false)",
       "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'delete from victim returning 1'",
-      "CREATE RULE r AS ON INSERT TO orders DO ALSO DELETE FROM victim", "SELECT * FROM victim; DELETE FROM victim WHERE true",
+      "CREATE RULE r AS ON INSERT TO orders DO ALSO DELETE FROM victim",
+      "SELECT * FROM victim; DELETE FROM victim WHERE true",
     ]
     try withDemo { gateway, database in
       let cluster = try TestCluster.shared()
@@ -204,9 +216,11 @@ struct EndToEndRuleTests {
         for text in evasions:
             for way, attempt in attempts(text):
                 with connect(options="-c statement_timeout=5s") as connection:
-                    done = threading.Event()
                     # What is held instead of denied is given up.
-                    connection.add_notice_handler(lambda d, c=connection: threading.Thread(target=c.cancel).start() if "waiting for approval" in d.message_primary else None)
+                    def give_up(notice, connection=connection):
+                        if "waiting for approval" in notice.message_primary:
+                            threading.Thread(target=connection.cancel).start()
+                    connection.add_notice_handler(give_up)
                     try:
                         attempt(connection)
                         print("RAN", way, text)

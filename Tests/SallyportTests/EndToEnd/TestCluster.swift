@@ -21,7 +21,9 @@ final class TestCluster: Sendable {
       "only_plain:scram-sha-256:plain",
     ]
     // 127.0.0.2 is the same server under an address that its certificate does not have.
-    var arguments = ["start", folder, "0", "--until-exit", "\(getpid())", "--set", "listen_addresses=127.0.0.1,127.0.0.2"]
+    var arguments = [
+      "start", folder, "0", "--until-exit", "\(getpid())", "--set", "listen_addresses=127.0.0.1,127.0.0.2",
+    ]
     for user in users { arguments += ["--user", user] }
     for user in ["shop_owner", "shop_app"] { arguments += ["--allow", "\(user):scram-sha-256"] }
     let end = try ChildProcess.run(try TestRun.path("SALLYPORT_TEST_CLUSTER"), arguments, within: 120)
@@ -55,7 +57,8 @@ final class TestCluster: Sendable {
   @discardableResult
   func direct(_ database: String, _ sql: String) throws -> String {
     let end = try ChildProcess.run(
-      psql, ["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", socket, "-p", "\(port)", "-U", "postgres", "-d", database],
+      psql,
+      ["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", socket, "-p", "\(port)", "-U", "postgres", "-d", database],
       input: sql, within: 60)
     guard end.status == 0 else { throw TestFailure("\(sql.prefix(200)): \(end.errors)") }
     return end.output.trimmingCharacters(in: .newlines)

@@ -20,7 +20,11 @@ enum TestConfiguration {
           database: \(database)
           databases: [postgres]
           credentials: [{ user: app, password: { file: \(cluster.passwordFile("app")) } }]
-        vault: { protocol: postgres, address: 127.0.0.1:\(cluster.port), database: postgres, credentials: [{ user: trusty }] }
+        vault:
+          protocol: postgres
+          address: 127.0.0.1:\(cluster.port)
+          database: postgres
+          credentials: [{ user: trusty }]
       \(more)
       access:
         - { groups: [engineering], connections: [shop\(more.isEmpty ? "" : ", \"b-*\"")], allow: { postgres: all } }

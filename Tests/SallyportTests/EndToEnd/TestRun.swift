@@ -45,6 +45,23 @@ enum TestRun {
     return path
   }()
 
+  /// Ends the gateways of a run that was itself ended by force, and removes its folder. They have left their process
+  /// ids in it.
+  static let watcher: Bool = {
+    let script = """
+      while kill -0 "$1" 2>/dev/null; do sleep 1; done
+      for file in "$2"/gateway-*/pid; do
+        pid=$(cat "$file" 2>/dev/null) || continue
+        if grep -qaF "${file%/pid}" "/proc/$pid/cmdline" 2>/dev/null; then kill -KILL "$pid"; fi
+      done
+      rm -rf "$2"
+      """
+    let started = try? ChildProcess.run(
+      "/usr/bin/setsid",
+      ["-f", "/bin/bash", "-c", "(\(script)) </dev/null >/dev/null 2>&1", "watcher", "\(getpid())", folder])
+    return started?.status == 0
+  }()
+
   /// A path that nothing else in this run has.
   static func newPath(_ name: String) -> String { "\(folder)/\(name)-\(UInt32.random(in: .min ... .max))" }
 
@@ -57,16 +74,16 @@ enum TestRun {
 
 /// Asks until there is an answer; throws when there is none in time. `what` completes "waited 5 s for …".
 func eventually<Answer>(_ what: String, within seconds: Double = 10, _ ask: () throws -> Answer?) throws -> Answer {
-  let end = now() + seconds
+  let end = monotonicSeconds() + seconds
   while true {
     if let answer = try ask() { return answer }
-    guard now() < end else { throw TestFailure("waited \(Int(seconds)) s for \(what)") }
+    guard monotonicSeconds() < end else { throw TestFailure("waited \(Int(seconds)) s for \(what)") }
     usleep(10_000)
   }
 }
 
 /// Seconds on the monotonic clock.
-func now() -> Double {
+func monotonicSeconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

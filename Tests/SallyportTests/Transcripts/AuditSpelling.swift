@@ -3,7 +3,7 @@ import Enforcement
 
 /// How transcripts spell audit records.
 enum AuditSpelling {
-  /// `permit action=read footprint=public.customers:read`, `completed tag="SELECT 1" rows=1`, `control failingStatement`.
+  /// `permit action=read footprint=customers:read`, `completed tag="SELECT 1" rows=1`, `control failingStatement`.
   static func line(for event: AuditEvent) -> String {
     switch event {
     case .decided(let record):

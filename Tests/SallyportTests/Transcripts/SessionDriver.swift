@@ -54,6 +54,7 @@ final class SessionDriver: TranscriptDriver {
   let audit = MemoryAudit()
   private let relations: [Transcript.Relation]
   private let drips: Bool
+  /// What comes next is last.
   private var input: [Side: [ByteBuffer]] = [.client: [], .backend: []]
   private var output: [Side: [UInt8]] = [.client: [], .backend: []]
   private var records = 0
@@ -88,10 +89,10 @@ final class SessionDriver: TranscriptDriver {
       let middle = bytes.count > SessionDriver.dripLimit ? edge..<bytes.count - edge : edge..<edge
       let front = middle.isEmpty ? bytes[...] : bytes[..<middle.lowerBound]
       let back = middle.isEmpty ? [] : bytes[middle.upperBound...]
-      input[side]?.append(contentsOf: front.map { ByteBuffer(bytes: [$0]) })
-      if !middle.isEmpty { input[side]?.append(ByteBuffer(bytes: bytes[middle])) }
-      input[side]?.append(contentsOf: back.map { ByteBuffer(bytes: [$0]) })
-      input[side]?.reverse()
+      var pieces = front.map { ByteBuffer(bytes: [$0]) }
+      if !middle.isEmpty { pieces.append(ByteBuffer(bytes: bytes[middle])) }
+      pieces += back.map { ByteBuffer(bytes: [$0]) }
+      input[side]?.insert(contentsOf: pieces.reversed(), at: 0)
     } else {
       input[side]?.insert(ByteBuffer(bytes: bytes), at: 0)
     }
@@ -217,7 +218,9 @@ final class SessionDriver: TranscriptDriver {
     let frames = [(Side.client, Side.backend), (.backend, .client)].flatMap { to, from in
       var lines: [String] = []
       while let frame = nextFrame(to: to) { lines.append("\(to) < \(frame.spelled(from: from))") }
-      if let rest = output[to], !rest.isEmpty { lines.append("\(to) < the front of a message, \(rest.count) bytes") }
+      if let rest = output[to], let tag = rest.first {
+        lines.append("\(to) < the front of \(String(decoding: [tag], as: UTF8.self)), \(rest.count) bytes")
+      }
       output[to] = []
       return lines
     }

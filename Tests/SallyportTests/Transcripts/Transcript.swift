@@ -71,7 +71,7 @@ struct Transcript: Sendable, CustomTestStringConvertible {
 
   /// Messages of one side in lines that follow each other are sent in one piece.
   private mutating func append(_ frame: WireFrame, from side: Side, _ number: Int) {
-    if case .send(side, let frames) = steps.last?.step {
+    if case .send(let last, let frames) = steps.last?.step, last == side {
       steps[steps.count - 1].step = .send(side, frames + [frame])
     } else {
       steps.append((number, .send(side, [frame])))
@@ -89,26 +89,20 @@ struct Transcript: Sendable, CustomTestStringConvertible {
 
   private static func act(_ text: String) throws -> Act {
     let tokens = try WireToken.split(text)
-    switch tokens {
-    case [.word("cancel")]: return .cancel
-    case [.word("approve"), .word(let person)]: return .approve(person: person)
-    case [.word("refuse"), .word(let person), .text(let reason)]:
-      return .refuse(person: person, reason: String(decoding: reason, as: UTF8.self))
-    case _: throw TranscriptMistake("people approve NAME, refuse NAME \"reason\" or cancel")
+    guard case .word(let verb) = tokens.first else { throw TranscriptMistake("people do something") }
+    var words = WireWords(verb, tokens.dropFirst())
+    switch verb {
+    case "cancel": return .cancel
+    case "approve": return .approve(person: try words.word())
+    case "refuse": return .refuse(person: try words.word(), reason: String(decoding: try words.text(), as: UTF8.self))
+    case let other: throw TranscriptMistake("people approve NAME, refuse NAME \"reason\" or cancel, not \(other)")
     }
   }
 }
 
 /// The transcripts and policies of the checkout.
 enum TranscriptFolder {
-  /// The checkout: as `make test` says, or where this file was compiled.
-  static let root: String = {
-    if let root = ProcessInfo.processInfo.environment["SALLYPORT_TEST_ROOT"], !root.isEmpty { return root }
-    return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().path
-  }()
-
-  static let path = root + "/fixtures/transcripts"
+  static let path = SourceTree.root + "/fixtures/transcripts"
 
   static func policy(_ name: String) throws -> String {
     try String(contentsOfFile: "\(path)/policies/\(name)", encoding: .utf8)

@@ -117,7 +117,7 @@ struct WireReader {
     let size = Value.bitWidth / 8
     guard rest.count >= size else { return nil }
     defer { rest = rest.dropFirst(size) }
-    return rest.prefix(size).reduce(Value.zero) { ($0 << 7 << 1) | Value(truncatingIfNeeded: $1) }
+    return rest.prefix(size).reduce(Value.zero) { (($0 << 7) << 1) | Value(truncatingIfNeeded: $1) }
   }
 
   private mutating func cstring() -> ArraySlice<UInt8>? {

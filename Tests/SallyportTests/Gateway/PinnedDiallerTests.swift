@@ -1,0 +1,83 @@
+import Configuration
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Residency
+import Testing
+
+@testable import Gateway
+
+/// Refuses some addresses, and remembers what it was asked.
+private final class RecordingRegions: RegionPolicy {
+  let asked = NIOLockedValueBox<[String]>([])
+  private let refused: Set<String>
+  init(refusing refused: Set<String>) { self.refused = refused }
+
+  func allows(_ address: String, region: String?) -> RegionVerdict {
+    asked.withLockedValue { $0.append(address) }
+    return refused.contains(address) ? .refused(reason: "outside the region") : .allowed
+  }
+}
+
+@Suite("Pinned dialler", .serialized)
+struct PinnedDiallerTests {
+  private func withListener(_ body: (any EventLoop, NIOThreadPool, UInt16, NIOLockedValueBox<Int>) throws -> Void) throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let pool = NIOThreadPool(numberOfThreads: 1)
+    pool.start()
+    defer {
+      try? group.syncShutdownGracefully()
+      try? pool.syncShutdownGracefully()
+    }
+    let accepted = NIOLockedValueBox(0)
+    let listener = try ServerBootstrap(group: group)
+      .childChannelInitializer { channel in
+        accepted.withLockedValue { $0 += 1 }
+        return channel.eventLoop.makeSucceededVoidFuture()
+      }
+      .bind(host: "127.0.0.1", port: 0).wait()
+    let port = try #require(listener.localAddress?.port.flatMap { UInt16(exactly: $0) })
+    try body(group.next(), pool, port, accepted)
+  }
+
+  @Test("Every address is checked as a number before it is dialled")
+  func checksNumbers() throws {
+    try withListener { loop, pool, port, accepted in
+      let regions = RecordingRegions(refusing: [])
+      let dialler = PinnedDialler(pool: pool, regions: regions, timeout: .seconds(5))
+      let channel = try dialler.dial(Endpoint(host: "localhost", port: port), region: "eu", on: loop) { _ in }.wait()
+      #expect(channel.remoteAddress?.ipAddress == "127.0.0.1")
+      try channel.close().wait()
+      let asked = regions.asked.withLockedValue { $0 }
+      #expect(asked.contains("127.0.0.1"))
+      #expect(asked.allSatisfy { NetworkAddress($0) != nil })
+    }
+  }
+
+  @Test("What the region policy refuses is not dialled")
+  func refuses() throws {
+    try withListener { loop, pool, port, accepted in
+      let regions = RecordingRegions(refusing: ["127.0.0.1"])
+      let dialler = PinnedDialler(pool: pool, regions: regions, timeout: .seconds(5))
+      #expect(throws: DialFailure(message: "outside the region")) {
+        _ = try dialler.dial(Endpoint(host: "127.0.0.1", port: port), region: nil, on: loop) { _ in }.wait()
+      }
+      #expect(throws: DialFailure(message: "outside the region")) {
+        _ = try dialler.redial(
+          SocketAddress(ipAddress: "127.0.0.1", port: Int(port)), region: nil, on: loop
+        ) { _ in }.wait()
+      }
+      #expect(accepted.withLockedValue { $0 } == 0)
+    }
+  }
+
+  @Test("A name without an address fails with the name in the message")
+  func unknownName() throws {
+    try withListener { loop, pool, _, _ in
+      let dialler = PinnedDialler(pool: pool, regions: .allowAll, timeout: .seconds(5))
+      let future = dialler.dial(Endpoint(host: "no-such-host.invalid", port: 5432), region: nil, on: loop) { _ in }
+      let error = #expect(throws: DialFailure.self) { _ = try future.wait() }
+      #expect(error?.message.contains("no-such-host.invalid") == true)
+    }
+  }
+}
