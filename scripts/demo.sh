@@ -143,7 +143,7 @@ show_what_next() {
   heading "Now you, from here in a second terminal (Ctrl-C in this one ends the demo)"
   echo "  PGPASSWORD=\$(cat $data/ana.token) $client \"host=127.0.0.1 port=$port dbname=shop user=ana\""
   local binary=${sallyport#"$PWD"/}
-  echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $binary approvals list --data $data  # approve ID"
+  echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $binary approvals list --data $data"
   echo "  $binary audit tail --data $data"
   echo "Masking goes by column and is not yet leak-proof (expressions, views): that is an issue of its own."
 }

@@ -43,7 +43,10 @@ public struct Effects: OptionSet, Hashable, Sendable {
 
   /// The effect with this name, or nil.
   public init?(name: String) {
-    if name == "unknown" { self = .unknown; return }
+    if name == "unknown" {
+      self = .unknown
+      return
+    }
     guard let match = Effects.named.first(where: { $0.name == name }) else { return nil }
     self = match.effect
   }

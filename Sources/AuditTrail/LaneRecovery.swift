@@ -25,8 +25,10 @@ enum LaneRecovery {
     do throws(AuditFault) {
       while let number = numbers.popLast() {
         let file = "\(path)/\(SegmentFormat.fileName(number))"
-        guard let reader = try SegmentReader.open(
-          lanePath: path, lane: lane, number: number, checksUnused: true) else {
+        guard
+          let reader = try SegmentReader.open(
+            lanePath: path, lane: lane, number: number, checksUnused: true)
+        else {
           unlink(file)
           continue
         }
@@ -60,8 +62,10 @@ enum LaneRecovery {
     in numbers: [UInt64], lane: String, path: String
   ) throws(AuditFault) -> [UInt8] {
     for number in numbers.reversed() {
-      guard let reader = try SegmentReader.open(
-          lanePath: path, lane: lane, number: number, checksUnused: true) else { continue }
+      guard
+        let reader = try SegmentReader.open(
+          lanePath: path, lane: lane, number: number, checksUnused: true)
+      else { continue }
       var hash: [UInt8] = []
       while let record = try reader.next() { hash = record.hash }
       if !hash.isEmpty { return hash }

@@ -98,7 +98,8 @@ final class ApprovalDesk: Sendable {
   func find(_ id: Int64) throws(DeskRefusal) -> Pending {
     guard let found = pending.withLockedValue({ $0[id] }) else {
       throw DeskRefusal(
-        message: "approval request \(id) does not wait for anybody", hint: "List those that do: sallyport approvals list.")
+        message: "approval request \(id) does not wait for anybody",
+        hint: "List those that do: sallyport approvals list.")
     }
     return found
   }

@@ -31,7 +31,8 @@ final class CatalogReader: ChannelInboundHandler {
   }
 
   /// Reads the catalogue with the account of a session. The future fails with `DialFailure`.
-  static func read(_ target: BackendTarget, context: GatewayContext, on loop: any EventLoop) -> EventLoopFuture<Catalog> {
+  static func read(_ target: BackendTarget, context: GatewayContext, on loop: any EventLoop) -> EventLoopFuture<Catalog>
+  {
     let promise = loop.makePromise(of: Catalog.self)
     context.dialler.dial(target.settings.address, region: target.settings.region, on: loop) { channel in
       let parameters: [StartupMessage.Parameter] = [

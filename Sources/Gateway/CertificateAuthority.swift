@@ -42,7 +42,8 @@ public struct CertificateAuthority: Sendable {
     let leafKey = P256.Signing.PrivateKey()
     let now = Date()
     let subject = try DistinguishedName { CommonName(names.first ?? "sallyport") }
-    let alternatives = names.map { GeneralName.dnsName($0) }
+    let alternatives =
+      names.map { GeneralName.dnsName($0) }
       + addresses.map { GeneralName.ipAddress(ASN1OctetString(contentBytes: $0[...])) }
     let leaf = try Certificate(
       version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(leafKey.publicKey),

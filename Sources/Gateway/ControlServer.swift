@@ -58,7 +58,8 @@ final class ControlHandler: ChannelInboundHandler {
     else { return }
     buffer.moveReaderIndex(forwardBy: 1)
     guard let request = try? JSONDecoder().decode(ControlRequest.self, from: Data(line)) else {
-      return answer(.failure("the request is not understood", hint: "Client and gateway may differ in version."), context)
+      return answer(
+        .failure("the request is not understood", hint: "Client and gateway may differ in version."), context)
     }
     isBusy = true
     let verbs = verbs

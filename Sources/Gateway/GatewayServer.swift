@@ -37,7 +37,8 @@ public final class GatewayServer: Sendable {
   /// Starts a gateway; blocks until it listens, or throws what is wrong and how to mend it.
   ///
   /// - Parameter data: the folder of state, audit and keys; made with mode 0700 when missing.
-  public init(_ configuration: GatewayConfiguration, data: String, logger: Logger, options: Options = Options()) throws {
+  public init(_ configuration: GatewayConfiguration, data: String, logger: Logger, options: Options = Options()) throws
+  {
     do {
       audit = try AuditDirectory(data: data)
       let store = try SQLiteStore(data: data)

@@ -1,4 +1,3 @@
-
 /// SQL text with its values hidden, for those who may see what is done and not with what.
 enum LiteralMask {
   /// Replaces string literals, dollar-quoted strings and numbers by `?`, and drops comments.

@@ -18,12 +18,6 @@ struct PinnedDialler: Sendable {
   let regions: any RegionPolicy
   let timeout: TimeAmount
 
-  init(pool: NIOThreadPool, regions: any RegionPolicy, timeout: TimeAmount) {
-    self.pool = pool
-    self.regions = regions
-    self.timeout = timeout
-  }
-
   /// Connects on `loop`; addresses are tried in the resolver's order. `prepare` sets up the channel on that loop.
   func dial(
     _ endpoint: Endpoint, region: String?, on loop: any EventLoop,

@@ -22,7 +22,8 @@ extension PostgresConnection {
   func hold(_ id: CommandID, _ command: Command, _ requirement: ApprovalRequirement, _ relay: Relay) {
     guard let subject else { return }
     let isInTransaction = relay.session.status != .idle
-    let wait = isInTransaction && !requirement.waitIsExplicit
+    let wait =
+      isInTransaction && !requirement.waitIsExplicit
       ? min(requirement.wait, PostgresConnection.transactionWait) : requirement.wait
     relay.held = HeldCommand(id: id, command: command, requirement: requirement, wait: wait)
     let request = ApprovalRequest(
@@ -81,7 +82,8 @@ extension PostgresConnection {
     let locks = isInTransaction ? " Locks that your transaction holds stay held meanwhile." : ""
     let notice = ErrorFields(
       severity: "NOTICE", code: "01000",
-      message: "waiting for approval: request \(request), rule \"\(held.requirement.clauses.map(\.rule).joined(separator: ","))\"",
+      message:
+        "waiting for approval: request \(request), rule \"\(held.requirement.clauses.map(\.rule).joined(separator: ","))\"",
       detail: "It takes \(who), within \(held.wait.shortDescription).\(locks)",
       hint: "They run: sallyport approvals approve \(request). Ctrl-C gives up.")
     act { relay throws(ProtocolError) in relay.session.notify(notice) }

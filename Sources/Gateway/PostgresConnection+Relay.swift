@@ -69,7 +69,7 @@ extension PostgresConnection {
     if !command.effects.isDisjoint(with: [.define, .execute]) { relay.definitions.insert(id) }
     guard relay.session.isMaskable else { return }
     if relay.footprints.count > 1_000 { relay.footprints.removeAll(keepingCapacity: true) }
-    relay.footprints[id] = command.footprint
+    relay.footprints[id] = command.resultFootprint
   }
 
   private func finish(_ id: CommandID, _ outcome: Outcome, _ relay: Relay) {

@@ -101,7 +101,10 @@ extension StatementWalk {
     for field in [Field.name, .operName, .useOp] {
       let list = tape.child(item.node, field)
       if list == 0 { continue }
-      guard let names = tape.names(list) else { unknown(); continue }
+      guard let names = tape.names(list) else {
+        unknown()
+        continue
+      }
       if names.count > 1, !tape.isEqual(names[names.count - 2], "pg_catalog") { unknown() }
     }
     pushChildren(of: item.node, Item(node: 0, tables: item.tables), except: .name, .operName, .useOp)
@@ -129,7 +132,10 @@ extension StatementWalk {
     let steps = tape.child(item.node, .indirection)
     if argument == 0 || steps == 0 { return unknown() }
     for step in tape.children(steps) where tape.kind(step) == .string {
-      guard let name = tape.text(step, .sval) else { unknown(); continue }
+      guard let name = tape.text(step, .sval) else {
+        unknown()
+        continue
+      }
       if let builtin = BuiltinFunction.named(name) {
         apply(builtin, name, 0)
       } else if !mayBeRow(argument) {

@@ -63,7 +63,8 @@ extension NodeKind {
     case .constraintsSetStmt: StatementRule.only(.set, [])
     case .deallocateStmt: StatementRule.only(.deallocate, [])
     case .lockStmt: StatementRule.only(.lock, .write)
-    case .refreshMatViewStmt: .plain(StatementRule(kind: .other, effects: [.write, .define], access: [.write, .define]))
+    case .refreshMatViewStmt:
+      .plain(StatementRule(kind: .other, effects: [.write, .define], access: [.write, .define]))
 
     // The schema. What holds code for later, which nobody has read, touches everything.
     case .createStmt, .indexStmt, .createDomainStmt, .createSeqStmt, .createSchemaStmt, .compositeTypeStmt,

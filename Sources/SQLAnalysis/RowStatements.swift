@@ -64,7 +64,10 @@ extension StatementWalk {
     }
     let isRecursive = tape.flag(clause, .recursive)
     for (ordinal, query) in queries.enumerated() {
-      guard tape.kind(query) == .commonTableExpr else { unknown(); continue }
+      guard tape.kind(query) == .commonTableExpr else {
+        unknown()
+        continue
+      }
       let sight = isRecursive ? view : tables.before(ordinal, in: view)
       push(tape.child(query, .ctequery), Item(node: 0, tables: sight, isStatement: true))
       push(tape.child(query, .cycleClause), Item(node: 0, tables: sight))

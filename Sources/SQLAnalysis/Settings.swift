@@ -62,7 +62,10 @@ extension StatementWalk {
     guard let offset = tape.location(node), offset < source.utf8.count else { return nil }
     var digits = ""
     for byte in source.utf8.dropFirst(offset) {
-      if byte == UInt8(ascii: "-"), digits.isEmpty { digits = "-"; continue }
+      if byte == UInt8(ascii: "-"), digits.isEmpty {
+        digits = "-"
+        continue
+      }
       if byte == UInt8(ascii: " "), digits == "-" { continue }
       guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9"), digits.count < 20 else { break }
       digits.unicodeScalars.append(Unicode.Scalar(byte))

@@ -115,7 +115,10 @@ extension Tape {
     out.reserveCapacity(raw.count)
     var bytes = raw.makeIterator()
     while let byte = bytes.next() {
-      guard byte == UInt8(ascii: "\\"), let escape = bytes.next() else { out.append(byte); continue }
+      guard byte == UInt8(ascii: "\\"), let escape = bytes.next() else {
+        out.append(byte)
+        continue
+      }
       switch escape {
       case UInt8(ascii: "n"): out.append(0x0a)
       case UInt8(ascii: "r"): out.append(0x0d)

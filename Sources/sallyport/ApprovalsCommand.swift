@@ -41,7 +41,8 @@ struct ApprovalsCommand: ParsableCommand {
         Output.line("by          \(approval.user) on \(approval.connection)")
         Output.line("rules       \(approval.rules.joined(separator: ", "))")
         Output.line("needs       \(approval.needs.joined(separator: ", and "))")
-        Output.line("approved by \(approval.approvedBy.isEmpty ? "nobody yet" : approval.approvedBy.joined(separator: ", "))")
+        Output.line(
+          "approved by \(approval.approvedBy.isEmpty ? "nobody yet" : approval.approvedBy.joined(separator: ", "))")
         Output.line("may do      \(approval.effects)")
         Output.line("touches     \(approval.footprint)")
         Output.line("statement   \(approval.text)")

@@ -33,7 +33,9 @@ extension AuditCommand {
         let segments = lane.segments == 1 ? "1 segment" : "\(lane.segments) segments"
         Output.line("\(lane.name): \(lane.records) records in \(segments)")
         Output.line("  head \(lane.head.lane):\(lane.head.sequence):\(lane.head.hash)")
-        if lane.hasUnfinishedRecord { Output.line("  the last record is unfinished: the process ended while writing it") }
+        if lane.hasUnfinishedRecord {
+          Output.line("  the last record is unfinished: the process ended while writing it")
+        }
         if let fault = lane.fault { Output.line("  FAULT: \(fault)") }
       }
       Output.line(report.isSound ? "sound; this \(report.claim)" : "NOT SOUND")

@@ -53,7 +53,7 @@ enum SignalWait {
       return source
     }
     arrived.wait()
-    sources.forEach { $0.cancel() }
+    for source in sources { source.cancel() }
     return name.withLock { $0 }
   }
 }

@@ -241,7 +241,8 @@ public struct BackendHandshake {
       try client.receiveServerFinal(data)
       state = .starting
     case (.unsupported(let code), _):
-      throw ProtocolError.backend("the backend asks for authentication method \(code), which the gateway does not speak")
+      throw ProtocolError.backend(
+        "the backend asks for authentication method \(code), which the gateway does not speak")
     case (_, _):
       throw ProtocolError.backend("the backend's authentication messages are out of order")
     }

@@ -142,11 +142,13 @@ extension PostgresSession {
       : Parameters(count: message.parameterCount, encoded: Array(message.parameters.readableBytesView))
     switch statements.lookUp(message.statement, segment: segment) {
     case .known(let analysis):
-      let command = unsafeText == nil
+      let command =
+        unsafeText == nil
         ? analysis.command(stage: .execute, parameters: parameters) : opaqueCommand(analysis.text)
       return ask(.bind(portal: message.portal, analysis), header, command)
     case .unknown:
-      return ask(.bind(portal: message.portal, nil), header, opaqueCommand("Bind of statement \"\(message.statement)\""))
+      return ask(
+        .bind(portal: message.portal, nil), header, opaqueCommand("Bind of statement \"\(message.statement)\""))
     case .uncertain:
       waitForReplies()
       return false

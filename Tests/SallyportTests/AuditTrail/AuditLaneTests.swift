@@ -134,7 +134,10 @@ import Testing
     var allocator: SegmentAllocator {
       SegmentAllocator { (path, size) throws(AuditFailure) in
         let fits = self.left.withLock { left in
-          if left > 0 { left -= 1; return true }
+          if left > 0 {
+            left -= 1
+            return true
+          }
           return false
         }
         guard fits else { throw AuditFailure("no space left") }
@@ -165,7 +168,10 @@ import Testing
         break
       }
       // Most end at once; some stay open until the disk is full.
-      if !id.isMultiple(of: 50) || permitted.count > 400 { try lane.append(finished(id)); permitted.removeLast() }
+      if !id.isMultiple(of: 50) || permitted.count > 400 {
+        try lane.append(finished(id))
+        permitted.removeLast()
+      }
     }
     #expect(failure != nil)
     #expect(!permitted.isEmpty)

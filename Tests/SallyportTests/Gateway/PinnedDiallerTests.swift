@@ -21,7 +21,9 @@ private final class RecordingRegions: RegionPolicy {
 
 @Suite("Pinned dialler", .serialized)
 struct PinnedDiallerTests {
-  private func withListener(_ body: (any EventLoop, NIOThreadPool, UInt16, NIOLockedValueBox<Int>) throws -> Void) throws {
+  private func withListener(_ body: (any EventLoop, NIOThreadPool, UInt16, NIOLockedValueBox<Int>) throws -> Void)
+    throws
+  {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let pool = NIOThreadPool(numberOfThreads: 1)
     pool.start()

@@ -13,7 +13,8 @@ private enum Example {
   static let serverNonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
   static let clientFirst = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
   static let serverFirst = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
-  static let clientFinal = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+  static let clientFinal =
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
     + "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
   static let serverFinal = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
   static let verifier = SCRAMVerifier(password: password, salt: salt, iterations: 4096)
@@ -148,8 +149,9 @@ private enum Example {
   @Test func proofOfRFC7677() throws {
     // The RFC's client names its user and ours does not, so the proof is compared by what the RFC's server accepts.
     let keys = SCRAMKeys(password: Example.password, salt: Example.salt, iterations: 4096)
-    let message = bytes("n=user,r=rOprNGfwEbeRWgbNEkqO," + Example.serverFirst + "," + "c=biws,r="
-      + Example.clientNonce + Example.serverNonce)
+    let message = bytes(
+      "n=user,r=rOprNGfwEbeRWgbNEkqO," + Example.serverFirst + "," + "c=biws,r="
+        + Example.clientNonce + Example.serverNonce)
     let proof = xor(keys.clientKey, hmacSHA256(key: keys.storedKey, message))
     #expect("p=" + text(Base64.encode(proof)) == Example.clientFinal.split(separator: ",").last.map(String.init))
   }
@@ -271,7 +273,8 @@ private enum Example {
   }
 
   @Test func textAsInPgAuthid() {
-    let text = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+    let text =
+      "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
       + "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
     #expect(Example.verifier.text == text)
     #expect(SCRAMVerifier(text: text) == Example.verifier)

@@ -210,8 +210,10 @@ import Testing
   }
 
   @Test func messagesOutOfPlaceAndTooLong() throws {
-    for hostile in ["ReadyForQuery I", "DataRow \"1\"", "Raw R \"\\x00\"", "Raw R \"\\x00\\x00\\x00\\x05abc\"",
-      "Raw K \"\\x00\"", "Raw S \"a\\x00\"", "Raw E \"S\"", "CopyInResponse 0", "Raw v \"\\x00\\x00\\x00\\x00\""] {
+    for hostile in [
+      "ReadyForQuery I", "DataRow \"1\"", "Raw R \"\\x00\"", "Raw R \"\\x00\\x00\\x00\\x05abc\"",
+      "Raw K \"\\x00\"", "Raw S \"a\\x00\"", "Raw E \"S\"", "CopyInResponse 0", "Raw v \"\\x00\\x00\\x00\\x00\"",
+    ] {
       var handshake = handshake()
       #expect(failure(handshake.receive(try line(hostile))) != nil, "\(hostile)")
     }

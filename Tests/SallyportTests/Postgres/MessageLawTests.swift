@@ -110,7 +110,8 @@ private struct Sample: CustomTestStringConvertible, Sendable {
         guard let again = try? sample.again(ByteBuffer(bytes: body)) else { continue }
         // Two are read and never written again, so that they may lose something: what follows the number of a method
         // that is not spoken, and a setting's value that is not UTF-8.
-        let request = frame.tag == BackendTag.authentication
+        let request =
+          frame.tag == BackendTag.authentication
           ? try? AuthenticationRequest.decode(ByteBuffer(bytes: body)) : nil
         if case .unsupported = request { continue }
         if frame.tag == BackendTag.parameterStatus, String(validating: body, as: UTF8.self) == nil { continue }

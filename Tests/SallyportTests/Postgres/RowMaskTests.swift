@@ -80,8 +80,10 @@ import Testing
   }
 
   @Test func malformedRowsAreRefused() throws {
-    for row in ["DataRow", "DataRow \"a\" \"b\"", "Raw D \"\\x00\\x01\\x00\\x00\\x00\\x09a\"",
-      "Raw D \"\\x00\\x01\\xff\\xff\\xff\\xfe\"", "Raw D \"\\x00\\x01\\x00\\x00\\x00\\x01ab\"", "Raw D \"\\x00\""] {
+    for row in [
+      "DataRow", "DataRow \"a\" \"b\"", "Raw D \"\\x00\\x01\\x00\\x00\\x00\\x09a\"",
+      "Raw D \"\\x00\\x01\\xff\\xff\\xff\\xfe\"", "Raw D \"\\x00\\x01\\x00\\x00\\x00\\x01ab\"", "Raw D \"\\x00\"",
+    ] {
       #expect(throws: ProtocolError.self, "\(row)") {
         _ = try masked(row, [column(25)], .columns([.redact]))
       }

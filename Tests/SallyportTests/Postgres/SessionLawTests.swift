@@ -171,8 +171,10 @@ private enum Damage {
   }
 
   @Test func rowsWithTheWrongNumberOfValuesEndTheSession() throws {
-    for row in ["DataRow", "DataRow \"1\"", "DataRow \"1\" \"2\" \"3\"", "Raw D \"\\x7f\\xff\"",
-      "Raw D \"\\x00\\x02\\xff\\xff\\xff\\xfe\\x00\\x00\\x00\\x00\""] {
+    for row in [
+      "DataRow", "DataRow \"1\"", "DataRow \"1\" \"2\" \"3\"", "Raw D \"\\x7f\\xff\"",
+      "Raw D \"\\x00\\x02\\xff\\xff\\xff\\xfe\\x00\\x00\\x00\\x00\"",
+    ] {
       let policy = try TranscriptRun.policy("masks.yaml")
       let relation = Transcript.Relation(oid: 16384, schema: "public", name: "customers", columns: ["id", "ssn"])
       let driver = SessionDriver(policy: policy, relations: [relation])

@@ -99,7 +99,11 @@ struct LargeTextTests {
 
     // The only thread is held up in a completion, one text waits, the next is one too many.
     let gate = DispatchSemaphore(value: 0), started = DispatchSemaphore(value: 0)
-    #expect(analyzer.submit("SELECT 1") { _ in started.signal(); gate.wait() })
+    #expect(
+      analyzer.submit("SELECT 1") { _ in
+        started.signal()
+        gate.wait()
+      })
     #expect(started.wait(timeout: .now() + 60) == .success)
     #expect(analyzer.submit("SELECT 2") { _ in started.signal() })
     #expect(!analyzer.submit("SELECT 3") { _ in })
