@@ -113,9 +113,11 @@ extension PostgresConnection {
   private func maskPlan(
     _ columns: [ResultColumn], of id: CommandID, _ relay: Relay, _ catalog: Catalog?
   ) -> MaskPlan {
+    let policy = relay.enforcer.policy
+    // Only expressions ask what the command touches, and that is the costly question.
+    guard columns.contains(where: { $0.origin == .computed }) else { return policy.maskPlan(for: columns) }
     let footprint = relay.footprints[id] ?? .everything
-    let reduced = catalog?.maskable(footprint, under: relay.enforcer.policy) ?? .everything
-    return relay.enforcer.policy.maskPlan(for: columns, touching: reduced)
+    return policy.maskPlan(for: columns, touching: catalog?.maskable(footprint, under: policy) ?? .everything)
   }
 
   private func freshCatalog(_ relay: Relay) -> Catalog? {

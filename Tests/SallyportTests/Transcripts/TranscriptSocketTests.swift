@@ -37,14 +37,14 @@ final class SocketDriver: TranscriptDriver {
     session = try backend.session()
   }
 
-  private static func token(_ user: String, _ data: String) throws -> String {
+  static func token(_ user: String, _ data: String) throws -> String {
     let response = try ControlClient.send(
       ControlRequest(.tokenCreate, ["user": user, "name": "transcripts"]), socket: ControlClient.socketPath(data: data))
     guard let secret = response.secret else { throw TranscriptMistake("no token: \(response.error ?? "")") }
     return secret
   }
 
-  private static func dial(_ port: Int) throws -> WireConnection {
+  static func dial(_ port: Int) throws -> WireConnection {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
