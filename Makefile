@@ -27,7 +27,7 @@ test: deps-test build  ## all tests (FILTER=regex: some of them)
 build: deps-build  ## the release binary, .build/release/sallyport, and the tests
 	@scripts/build.sh
 
-bless: deps-test build  ## record the golden files anew; read the diff before you commit it
+bless: deps-test build  ## record the golden diagnostics anew (transcripts are written by hand); read the diff
 	@SALLYPORT_BLESS=1 scripts/test.sh $(filter)
 
 lint:  ## layout and rules of the Swift code; syntax of shell and Python

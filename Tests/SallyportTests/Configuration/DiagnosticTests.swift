@@ -19,12 +19,17 @@ struct DiagnosticTests {
 
   @Test("each bad fixture is refused with exactly the mistakes beside it", arguments: bad)
   func golden(fixture: String) throws {
-    let expected = try ConfigurationSample.text("policies/bad/\(fixture.replacing(".yaml", with: "")).expected")
+    let golden = "policies/bad/\(fixture.replacing(".yaml", with: "")).expected"
     switch ConfigurationSample.load("policies/bad/\(fixture)") {
     case .success: Issue.record("\(fixture) was accepted")
     case .failure(let list):
-      let found = list.description.replacing("\(ConfigurationSample.fixtures)/policies/bad/", with: "")
-      #expect(found + "\n" == expected)
+      let found = list.description.replacing("\(ConfigurationSample.fixtures)/policies/bad/", with: "") + "\n"
+      // `make bless`: what is found becomes what is expected, to be read in the diff.
+      if ProcessInfo.processInfo.environment["SALLYPORT_BLESS"] == "1" {
+        try Data(found.utf8).write(to: URL(filePath: "\(ConfigurationSample.fixtures)/\(golden)"))
+      }
+      let expected = try ConfigurationSample.text(golden)
+      #expect(found == expected)
     }
   }
 
