@@ -166,7 +166,7 @@ final class PostgresConnection {
     clientNeedsFlush = true
   }
 
-  /// Everything that goes to the backend passes here, and each call consumes the right to it (DECISIONS 12).
+  /// What the session let out; it consumed the right to each of these bytes (DECISIONS 12).
   func writeToBackend(_ bytes: ByteBuffer) {
     backend?.context.write(NIOAny(bytes), promise: nil)
     backendNeedsFlush = true
