@@ -23,6 +23,8 @@ let package = Package(
   targets: [
     // System libraries. libpg_query ships no .pc file, so its module map names the library.
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+    // epoll(7), which Swift's Glibc module leaves out.
+    .systemLibrary(name: "CEpoll"),
 
     // Pure: values and decisions. No sockets, no clocks.
     .target(name: "AccessModel", swiftSettings: strict),
@@ -67,9 +69,11 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
-        "Postgres", "AuditTrail", "Store", "Configuration",
+        "Postgres", "AuditTrail", "Store", "Configuration", "CEpoll",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),

@@ -46,7 +46,7 @@ final class BackendKeys: Sendable {
   }
 }
 
-/// Drives a `BackendHandshake` over a channel: bytes, and TLS when the backend agrees.
+/// Drives a `BackendHandshake` over a stream: bytes, and TLS when the backend agrees.
 final class BackendOpening {
   enum Step {
     case pending
@@ -66,15 +66,15 @@ final class BackendOpening {
     handshake = BackendHandshake(account: account, parameters: parameters, tls: tls)
   }
 
-  func start(_ context: ChannelHandlerContext) {
+  func start(_ stream: StreamSocket) {
     handshake.start()
-    write(context)
+    write(stream)
   }
 
-  /// Takes bytes from the backend. `handler` is the one that calls, so that TLS goes in front of it.
-  func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext, before handler: any ChannelHandler) -> Step {
+  /// Takes bytes from the backend.
+  func receive(_ bytes: ByteBuffer, _ stream: StreamSocket) -> Step {
     let event = handshake.receive(bytes)
-    write(context)
+    write(stream)
     switch event {
     case nil: return .pending
     case .failed(let failure): return .failed(failure)
@@ -83,7 +83,7 @@ final class BackendOpening {
       return .ready(handshake.takeReady())
     case .startTLS:
       do {
-        try startTLS(context, before: handler)
+        try startTLS(stream)
         return .pending
       } catch {
         return .failed(BackendHandshake.Failure(message: "could not start TLS: \(error)", passOn: nil))
@@ -94,19 +94,19 @@ final class BackendOpening {
   /// Bytes behind the first ReadyForQuery.
   func takeRemainder() -> ByteBuffer { handshake.takeRemainder() }
 
-  private func startTLS(_ context: ChannelHandlerContext, before handler: any ChannelHandler) throws {
+  private func startTLS(_ stream: StreamSocket) throws {
     guard let tls = target.tls else { throw DialFailure(message: "TLS is not configured") }
     let host = target.settings.address.host
     // A number is no server name (RFC 6066 §3); it is compared with the address dialled instead.
     let isName = (try? SocketAddress(ipAddress: host, port: 0)) == nil
-    let client = try NIOSSLClientHandler(context: tls, serverHostname: isName ? host : nil)
-    try context.pipeline.syncOperations.addHandler(client, position: .first)
+    try stream.startTLS(.client(tls, name: isName ? host : nil))
     handshake.startedTLS()
-    write(context)
+    write(stream)
   }
 
-  private func write(_ context: ChannelHandlerContext) {
+  private func write(_ stream: StreamSocket) {
     guard let output = handshake.takeOutput() else { return }
-    context.writeAndFlush(NIOAny(output), promise: nil)
+    stream.write(output)
+    stream.flush()
   }
 }

@@ -4,10 +4,7 @@ import Postgres
 
 /// Reads the catalogue of a database over a connection of its own. Names no user-made object: the session's
 /// search_path is pg_catalog alone (CVE-2025-12819).
-final class CatalogReader: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
+final class CatalogReader: StreamOwner {
   private static let query = """
     SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -31,60 +28,72 @@ final class CatalogReader: ChannelInboundHandler {
   }
 
   /// Reads the catalogue with the account of a session. The future fails with `DialFailure`.
-  static func read(_ target: BackendTarget, context: GatewayContext, on loop: any EventLoop) -> EventLoopFuture<Catalog>
-  {
-    let promise = loop.makePromise(of: Catalog.self)
-    context.dialler.dial(target.settings.address, region: target.settings.region, on: loop) { channel in
-      let parameters: [StartupMessage.Parameter] = [
-        .init("user", target.account.user), .init("database", target.database),
-        .init("application_name", "sallyport catalog"), .init("search_path", "pg_catalog"),
-        .init("client_encoding", "UTF8"),
-      ]
-      let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
-      let reader = CatalogReader(opening: opening, promise: promise)
-      try channel.pipeline.syncOperations.addHandler(reader)
-      let bound = NIOLoopBound(channel, eventLoop: loop)
-      reader.deadline = loop.scheduleTask(in: context.deadlines.catalog) {
-        promise.fail(DialFailure(message: "the catalogue took too long"))
-        bound.value.close(promise: nil)
-      }
-    }.whenFailure { promise.fail($0) }
+  static func read(_ target: BackendTarget, context: GatewayContext, on reactor: Reactor) -> EventLoopFuture<Catalog> {
+    context.dialler.dial(target.settings.address, region: target.settings.region, on: reactor)
+      .flatMap { read(target, context: context, over: $0.value) }
+  }
+
+  private static func read(
+    _ target: BackendTarget, context: GatewayContext, over stream: StreamSocket
+  ) -> EventLoopFuture<Catalog> {
+    let promise = stream.reactor.makePromise(of: Catalog.self)
+    let parameters: [StartupMessage.Parameter] = [
+      .init("user", target.account.user), .init("database", target.database),
+      .init("application_name", "sallyport catalog"), .init("search_path", "pg_catalog"),
+      .init("client_encoding", "UTF8"),
+    ]
+    let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
+    let reader = CatalogReader(opening: opening, promise: promise)
+    stream.owner = reader
+    let bound = NIOLoopBound((reader, stream), eventLoop: stream.reactor)
+    reader.deadline = stream.reactor.scheduleTask(in: context.deadlines.catalog) {
+      let (reader, stream) = bound.value
+      reader.fail(stream, "the catalogue took too long")
+    }
+    opening.start(stream)
     return promise.futureResult
   }
 
-  func channelActive(context: ChannelHandlerContext) { opening.start(context) }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var bytes = unwrapInboundIn(data)
+  func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {
+    var bytes = bytes
     guard !isReading else {
       buffer.writeBuffer(&bytes)
-      return take(context)
+      return take(stream)
     }
-    switch opening.receive(bytes, context, before: self) {
+    switch opening.receive(bytes, stream) {
     case .pending: break
-    case .failed(let failure): fail(context, failure.message)
+    case .failed(let failure): fail(stream, failure.message)
     case .ready:
       isReading = true
       catalog.readAt = Clock.monotonic()
       var query = ByteBuffer()
       QueryMessage(text: ByteBuffer(string: CatalogReader.query)).encode(into: &query)
-      context.writeAndFlush(wrapOutboundOut(query), promise: nil)
+      stream.write(query)
+      stream.flush()
     }
   }
 
-  private func take(_ context: ChannelHandlerContext) {
+  func streamReadCompleted(_ stream: StreamSocket) {}
+  func streamDrained(_ stream: StreamSocket) {}
+
+  func streamEnded(_ stream: StreamSocket, _ failure: (any Error)?) {
+    deadline?.cancel()
+    promise.fail(DialFailure(message: failure.map { "\($0)" } ?? "the backend closed the connection"))
+  }
+
+  private func take(_ stream: StreamSocket) {
     do {
       while let message = try CatalogMessage.take(from: &buffer) {
         switch message {
         case .row(let values): try add(values)
-        case .error(let text): return fail(context, text)
+        case .error(let text): return fail(stream, text)
         case .other: break
         case .ready:
           promise.succeed(catalog)
-          return finish(context)
+          return finish(stream)
         }
       }
-    } catch { fail(context, "the catalogue could not be read: \(error)") }
+    } catch { fail(stream, "the catalogue could not be read: \(error)") }
   }
 
   private func add(_ values: [String]) throws {
@@ -96,20 +105,13 @@ final class CatalogReader: ChannelInboundHandler {
     catalog.add(oid: oid, schema: values[1], relation: values[2], attribute: attribute, column: values[4])
   }
 
-  private func fail(_ context: ChannelHandlerContext, _ message: String) {
+  private func fail(_ stream: StreamSocket, _ message: String) {
     promise.fail(DialFailure(message: message))
-    finish(context)
+    finish(stream)
   }
 
-  private func finish(_ context: ChannelHandlerContext) {
+  private func finish(_ stream: StreamSocket) {
     deadline?.cancel()
-    context.close(promise: nil)
+    stream.close()
   }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    deadline?.cancel()
-    promise.fail(DialFailure(message: "the backend closed the connection"))
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(context, "\(error)") }
 }

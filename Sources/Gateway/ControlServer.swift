@@ -1,3 +1,4 @@
+import AuditTrail
 import Enforcement
 import Foundation
 import Glibc
@@ -18,15 +19,15 @@ final class ControlHandler: ChannelInboundHandler {
   typealias OutboundOut = ByteBuffer
 
   private let verbs: ControlVerbs
-  private let state: LoopState
+  private let lane: AuditLane
   private let pool: NIOThreadPool
   private var buffer = ByteBuffer()
   private var uid: UInt32?
   private var isBusy = false
 
-  init(verbs: ControlVerbs, state: LoopState, pool: NIOThreadPool) {
+  init(verbs: ControlVerbs, lane: AuditLane, pool: NIOThreadPool) {
     self.verbs = verbs
-    self.state = state
+    self.lane = lane
     self.pool = pool
   }
 
@@ -87,7 +88,7 @@ final class ControlHandler: ChannelInboundHandler {
       .map { "\($0.key)=\($0.value.prefix(200))" }.joined(separator: " ")
     let event = AuditEvent.administration(actor: actor.name, verb: request.verb.rawValue, subject: subject)
     do {
-      try state.lane.append(event)
+      try lane.append(event)
       return true
     } catch { return false }
   }

@@ -3,6 +3,7 @@ import AuditTrail
 import Configuration
 import Enforcement
 import Foundation
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -25,12 +26,12 @@ public final class GatewayServer: Sendable {
   }
 
   private let context: GatewayContext
-  private let group: MultiThreadedEventLoopGroup
-  private let controlGroup: MultiThreadedEventLoopGroup
-  private let audit: AuditDirectory
+  private let reactors: [Reactor]
   private let states: [NIOLoopBound<LoopState>]
-  private let controlState: NIOLoopBound<LoopState>
-  private let listeners: [any Channel]
+  private let listener: NIOLoopBound<StreamListener>
+  private let controlGroup: MultiThreadedEventLoopGroup
+  private let controlLane: NIOLoopBound<AuditLane>
+  private let control: any Channel
   /// Where PostgreSQL clients connect, with the port that the system chose for 0.
   public let address: SocketAddress
 
@@ -39,6 +40,7 @@ public final class GatewayServer: Sendable {
   /// - Parameter data: the folder of state, audit and keys; made with mode 0700 when missing.
   public init(_ configuration: GatewayConfiguration, data: String, logger: Logger, options: Options = Options()) throws
   {
+    let audit: AuditDirectory
     do {
       audit = try AuditDirectory(data: data)
       let store = try SQLiteStore(data: data)
@@ -56,42 +58,41 @@ public final class GatewayServer: Sendable {
     } catch let error as StoreError {
       throw GatewayFailure(error.message, hint: error.hint)
     }
-    group = MultiThreadedEventLoopGroup(
-      numberOfThreads: configuration.gateway.threads ?? System.coreCount)
-    controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let functions = FunctionCatalog(
       configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects) })
-    let (context, audit) = (context, audit)
-    let controlState = try GatewayServer.makeState(
-      "control", on: controlGroup.next(), context, audit, functions, options)
-    self.controlState = controlState
-    states = try group.makeIterator().enumerated().map { index, loop in
-      try GatewayServer.makeState("loop-\(index)", on: loop, context, audit, functions, options)
+    let context = context
+    controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let controlLane = try GatewayServer.openLane("control", on: controlGroup.next(), context, audit, options)
+    self.controlLane = controlLane
+    reactors = try (0..<(configuration.gateway.threads ?? System.coreCount)).map { try Reactor(name: "loop-\($0)") }
+    states = try reactors.enumerated().map { index, reactor in
+      let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, context, audit, options)
+      return try reactor.submit {
+        NIOLoopBound(LoopState(loop: reactor, lane: lane.value, functions: functions), eventLoop: reactor)
+      }.wait()
     }
-    try controlState.eventLoop.submit {
-      try controlState.value.lane.append(
-        .gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
+    try controlLane.eventLoop.submit {
+      try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
-    let postgres = try GatewayServer.listen(context, group, states)
-    let control = try GatewayServer.listenControl(
-      ControlClient.socketPath(data: data), context, controlGroup, controlState)
-    listeners = [postgres, control]
-    guard let address = postgres.localAddress else { throw GatewayFailure("the listener has no address") }
-    self.address = address
+    (listener, address) = try GatewayServer.listen(context, reactors, states)
+    control = try GatewayServer.listenControl(
+      ControlClient.socketPath(data: data), context, controlGroup, controlLane)
   }
 
   /// Stops: no new sessions, waiting statements end with 57P01, sessions are told, the trail is closed.
   public func stop(reason: String) {
-    for listener in listeners { try? listener.close().wait() }
+    try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
+    try? control.close().wait()
     for state in states {
       try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
         .wait()
     }
-    try? controlState.eventLoop.submit { [controlState] in
-      try controlState.value.lane.append(.gatewayStopped(reason: reason))
+    try? controlLane.eventLoop.submit { [controlLane] in
+      try controlLane.value.append(.gatewayStopped(reason: reason))
+      controlLane.value.close()
     }.wait()
-    for state in states + [controlState] { try? state.eventLoop.submit { state.value.lane.close() }.wait() }
-    try? group.syncShutdownGracefully()
+    for state in states { try? state.eventLoop.submit { state.value.lane.close() }.wait() }
+    for reactor in reactors { reactor.stop() }
     try? controlGroup.syncShutdownGracefully()
     context.analyzer.stop()
     try? context.pool.syncShutdownGracefully()
@@ -99,54 +100,63 @@ public final class GatewayServer: Sendable {
 
   // MARK: Parts
 
-  private static func makeState(
-    _ lane: String, on loop: any EventLoop, _ context: GatewayContext, _ audit: AuditDirectory,
-    _ functions: FunctionCatalog, _ options: Options
-  ) throws -> NIOLoopBound<LoopState> {
+  private static func openLane(
+    _ name: String, on loop: any EventLoop, _ context: GatewayContext, _ audit: AuditDirectory, _ options: Options
+  ) throws -> NIOLoopBound<AuditLane> {
     let pool = context.pool
     do {
       return try loop.submit {
         let lane = try AuditLane(
-          directory: audit, name: lane, segmentSize: options.auditSegmentSize,
+          directory: audit, name: name, segmentSize: options.auditSegmentSize,
           background: { work in pool.submit { _ in work() } }, now: Clock.now)
-        return NIOLoopBound(LoopState(loop: loop, lane: lane, functions: functions), eventLoop: loop)
+        return NIOLoopBound(lane, eventLoop: loop)
       }.wait()
     } catch let error as AuditFailure {
       throw GatewayFailure(error.message, hint: "Check free space, and the trail with `sallyport audit verify`.")
     }
   }
 
+  /// The first reactor accepts, and all of them serve in turn.
   private static func listen(
-    _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ states: [NIOLoopBound<LoopState>]
-  ) throws -> any Channel {
+    _ context: GatewayContext, _ reactors: [Reactor], _ states: [NIOLoopBound<LoopState>]
+  ) throws -> (NIOLoopBound<StreamListener>, SocketAddress) {
     let endpoint = context.configuration.gateway.listenPostgres
-    let bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 1024)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      // Exactly one read and one write per turn: see BENCHMARKS.md.
-      .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: ReadBuffer.size))
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          guard let state = states.first(where: { $0.eventLoop === channel.eventLoop }), context.beginLogin() else {
-            throw GatewayFailure("too many connections that have not signed in")
-          }
-          let connection = PostgresConnection(
-            context: context, state: state.value, clientAddress: channel.remoteAddress)
-          try channel.pipeline.syncOperations.addHandler(ClientHandler(connection))
-        }
-      }
+    let hint = "Choose another address under gateway.listen.postgres."
     do {
-      return try bootstrap.bind(host: endpoint.host, port: Int(endpoint.port)).wait()
+      let (descriptor, address) = try SocketCalls.listen(
+        on: try SocketAddress.makeAddressResolvingHost(endpoint.host, port: Int(endpoint.port)))
+      let listener = try reactors[0].submit {
+        var turn = 0
+        let listener = StreamListener(descriptor, on: reactors[0]) { descriptor, peer in
+          turn = (turn + 1) % states.count
+          serve(descriptor, peer, context, states[turn])
+        }
+        guard let listener else { throw GatewayFailure("could not listen on \(address)") }
+        return NIOLoopBound(listener, eventLoop: reactors[0])
+      }.wait()
+      return (listener, address)
+    } catch let failure as GatewayFailure {
+      throw failure
     } catch {
-      throw GatewayFailure(
-        "could not listen on \(endpoint): \(error)", hint: "Choose another address under gateway.listen.postgres.")
+      throw GatewayFailure("could not listen on \(endpoint): \(error)", hint: hint)
+    }
+  }
+
+  private static func serve(
+    _ descriptor: Int32, _ peer: SocketAddress?, _ context: GatewayContext, _ state: NIOLoopBound<LoopState>
+  ) {
+    guard context.beginLogin() else {
+      _ = Glibc.close(descriptor)
+      return
+    }
+    state.eventLoop.execute {
+      guard let stream = StreamSocket(descriptor, peer: peer, on: state.value.loop) else { return context.endLogin() }
+      PostgresConnection(context: context, state: state.value, client: stream).start()
     }
   }
 
   private static func listenControl(
-    _ path: String, _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ state: NIOLoopBound<LoopState>
+    _ path: String, _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ lane: NIOLoopBound<AuditLane>
   ) throws -> any Channel {
     let verbs = ControlVerbs(
       configuration: context.configuration, scoping: { [policy = context.policy] in policy.mayMask($0) },
@@ -159,7 +169,7 @@ public final class GatewayServer: Sendable {
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandler(
-              ControlHandler(verbs: verbs, state: state.value, pool: pool))
+              ControlHandler(verbs: verbs, lane: lane.value, pool: pool))
           }
         }
         .bind(unixDomainSocketPath: path).wait()

@@ -5,14 +5,14 @@ import SQLAnalysis
 
 /// What the sessions of one event loop share without a lock: the audit lane and the analyses of statements seen before.
 final class LoopState: StatementAnalyses {
-  let loop: any EventLoop
+  let loop: Reactor
   let lane: AuditLane
   private var cache: AnalysisCache
   let functions: FunctionCatalog
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
 
-  init(loop: any EventLoop, lane: AuditLane, functions: FunctionCatalog) {
+  init(loop: Reactor, lane: AuditLane, functions: FunctionCatalog) {
     self.loop = loop
     self.lane = lane
     self.functions = functions

@@ -18,22 +18,18 @@ struct PinnedDialler: Sendable {
   let regions: any RegionPolicy
   let timeout: TimeAmount
 
-  /// Connects on `loop`; addresses are tried in the resolver's order. `prepare` sets up the channel on that loop.
-  func dial(
-    _ endpoint: Endpoint, region: String?, on loop: any EventLoop,
-    prepare: @escaping @Sendable (any Channel) throws -> Void
-  ) -> EventLoopFuture<any Channel> {
-    resolve(endpoint, on: loop).flatMap { candidates in
-      connect(candidates[...], region: region, on: loop, lastFailure: nil, prepare: prepare)
+  /// Connects on a reactor; addresses are tried in the resolver's order. Fails with `DialFailure`.
+  func dial(_ endpoint: Endpoint, region: String?, on reactor: Reactor) -> EventLoopFuture<NIOLoopBound<StreamSocket>> {
+    resolve(endpoint, on: reactor).flatMap { candidates in
+      connect(candidates[...], region: region, on: reactor, lastFailure: nil)
     }
   }
 
   /// Connects to an address that was dialled before, and is checked again.
   func redial(
-    _ address: SocketAddress, region: String?, on loop: any EventLoop,
-    prepare: @escaping @Sendable (any Channel) throws -> Void
-  ) -> EventLoopFuture<any Channel> {
-    connect([address], region: region, on: loop, lastFailure: nil, prepare: prepare)
+    _ address: SocketAddress, region: String?, on reactor: Reactor
+  ) -> EventLoopFuture<NIOLoopBound<StreamSocket>> {
+    connect([address], region: region, on: reactor, lastFailure: nil)
   }
 
   private func resolve(_ endpoint: Endpoint, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
@@ -44,25 +40,18 @@ struct PinnedDialler: Sendable {
   }
 
   private func connect(
-    _ candidates: ArraySlice<SocketAddress>, region: String?, on loop: any EventLoop, lastFailure: String?,
-    prepare: @escaping @Sendable (any Channel) throws -> Void
-  ) -> EventLoopFuture<any Channel> {
+    _ candidates: ArraySlice<SocketAddress>, region: String?, on reactor: Reactor, lastFailure: String?
+  ) -> EventLoopFuture<NIOLoopBound<StreamSocket>> {
     guard let address = candidates.first else {
-      return loop.makeFailedFuture(DialFailure(message: lastFailure ?? "the name has no address"))
+      return reactor.makeFailedFuture(DialFailure(message: lastFailure ?? "the name has no address"))
     }
     let rest = candidates.dropFirst()
     if case .refused(let reason) = regions.allows(address.ipAddress ?? "", region: region) {
-      return connect(rest, region: region, on: loop, lastFailure: reason, prepare: prepare)
+      return connect(rest, region: region, on: reactor, lastFailure: reason)
     }
-    return ClientBootstrap(group: loop)
-      .connectTimeout(timeout)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelOption(.maxMessagesPerRead, value: 1)
-      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: ReadBuffer.size))
-      .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try prepare(channel) } }
-      .connect(to: address)
+    return StreamConnector.connect(to: address, on: reactor, timeout: timeout)
       .flatMapError { error in
-        connect(rest, region: region, on: loop, lastFailure: "\(error)", prepare: prepare)
+        connect(rest, region: region, on: reactor, lastFailure: "\(error)")
       }
   }
 
@@ -93,9 +82,4 @@ struct PinnedDialler: Sendable {
     else { return nil }
     return String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
-}
-
-/// The buffer that a socket is read into: large enough that bulk results cost few system calls; pooled by NIO.
-enum ReadBuffer {
-  static let size = 64 << 10
 }

@@ -3,7 +3,6 @@ import Configuration
 import Enforcement
 import Identity
 import NIOCore
-import NIOSSL
 import Postgres
 import Store
 
@@ -26,11 +25,11 @@ extension PostgresConnection {
   }
 
   private func startClientTLS() {
-    guard let tls = context.clientTLS, let client = clientContext else { return }
+    guard let tls = context.clientTLS else { return }
     flush()
+    handshake.startedTLS()
     do {
-      try client.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls), position: .first)
-      handshake.startedTLS()
+      try client.startTLS(.server(tls))
     } catch { close(reason: "could not start TLS") }
   }
 

@@ -15,16 +15,25 @@ extension PostgresConnection {
     } catch { return refuseClient(code: error.code, error.message) }
     self.target = target
     let bound = bound
-    context.dialler.dial(target.settings.address, region: target.settings.region, on: state.loop) { channel in
-      try channel.pipeline.syncOperations.addHandler(BackendHandler(bound.value))
-    }.whenFailure { error in
-      bound.value.failOpening("\(error)", passOn: nil)
-    }
+    context.dialler.dial(target.settings.address, region: target.settings.region, on: state.loop)
+      .whenComplete { result in
+        switch result {
+        case .success(let stream): bound.value.backendConnected(stream.value)
+        case .failure(let error): bound.value.failOpening("\(error)", passOn: nil)
+        }
+      }
+  }
+
+  private func backendConnected(_ stream: StreamSocket) {
+    // The client may have gone meanwhile.
+    guard phase == .opening, let opening else { return stream.close() }
+    attach(stream)
+    opening.start(stream)
   }
 
   func openingRead(_ bytes: ByteBuffer) {
-    guard let context = backendContext, let handler = backendHandler, let opening else { return }
-    switch opening.receive(bytes, context, before: handler) {
+    guard let backend, let opening else { return }
+    switch opening.receive(bytes, backend) {
     case .pending: break
     case .failed(let failure): failOpening(failure.message, passOn: failure.passOn)
     case .ready(let ready): backendReady(ready)
@@ -73,9 +82,7 @@ extension PostgresConnection {
   }
 
   private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy) {
-    guard phase == .opening, let subject, let target, let opening, let backend = backendContext,
-      let address = backend.channel.remoteAddress
-    else { return }
+    guard phase == .opening, let subject, let target, let opening, let address = backend?.peer else { return }
     let relay = Relay(
       session: PostgresSession(
         ready: ready, analyses: state, maskable: policy.mayMask, limits: context.limits),

@@ -60,27 +60,23 @@ extension PostgresConnection {
   func begin(_ id: CommandID, _ command: Command, _ relay: Relay) {
     guard command.stage == .execute else { return }
     // Commands that never end, such as a Bind without its Execute, must not pile up.
-    if relay.started.count > 1_000 {
-      relay.started.removeAll(keepingCapacity: true)
-      relay.definitions.removeAll()
+    if relay.underWay.count > 1_000 {
+      relay.underWay.removeAll()
       context.catalogs.invalidate(relay.target.catalogKey)
     }
-    relay.started[id] = Clock.monotonic()
-    if !command.effects.isDisjoint(with: [.define, .execute]) { relay.definitions.insert(id) }
-    guard relay.session.isMaskable else { return }
-    if relay.footprints.count > 1_000 { relay.footprints.removeAll(keepingCapacity: true) }
-    relay.footprints[id] = command.resultFootprint
+    relay.underWay.append(
+      CommandsUnderWay.Entry(
+        id: id, began: Clock.monotonic(), isDefinition: !command.effects.isDisjoint(with: [.define, .execute]),
+        footprint: relay.session.isMaskable ? command.resultFootprint : nil))
   }
 
   private func finish(_ id: CommandID, _ outcome: Outcome, _ relay: Relay) {
     if let held = relay.held, held.id == id { dropHold(relay, step: .cancelled, reason: "an earlier error skipped it") }
-    let duration = relay.started[id].map { Clock.monotonic() - $0 } ?? 0
-    if relay.definitions.remove(id) != nil { context.catalogs.invalidate(relay.target.catalogKey) }
+    let begun = relay.underWay.find(id)
+    let duration = begun.map { Clock.monotonic() - $0.began } ?? 0
+    if begun?.isDefinition == true { context.catalogs.invalidate(relay.target.catalogKey) }
     // A portal that stopped at its row limit goes on under the same command.
-    if outcome.ending != .suspended {
-      relay.started[id] = nil
-      relay.footprints[id] = nil
-    }
+    if outcome.ending != .suspended { relay.underWay.remove(id) }
     _ = relay.enforcer.note(.finished(session: name, command: id, outcome: outcome, duration: duration))
   }
 
@@ -116,7 +112,7 @@ extension PostgresConnection {
     let policy = relay.enforcer.policy
     // Only expressions ask what the command touches, and that is the costly question.
     guard columns.contains(where: { $0.origin == .computed }) else { return policy.maskPlan(for: columns) }
-    let footprint = relay.footprints[id] ?? .everything
+    let footprint = relay.underWay.find(id)?.footprint ?? .everything
     return policy.maskPlan(for: columns, touching: catalog?.maskable(footprint, under: policy) ?? .everything)
   }
 
@@ -157,11 +153,11 @@ extension PostgresConnection {
     relay.session.pause()
     let bound = bound
     let deadline = context.deadlines.cancel
-    context.dialler.redial(relay.backendAddress, region: relay.target.settings.region, on: state.loop) { channel in
-      try channel.pipeline.syncOperations.addHandler(CancelSender(key: key, deadline: deadline))
-    }.flatMap(\.closeFuture).whenComplete { _ in
-      bound.value.act { relay throws(ProtocolError) in try relay.session.resume() }
-    }
+    context.dialler.redial(relay.backendAddress, region: relay.target.settings.region, on: state.loop)
+      .flatMap { CancelSender.send(key, over: $0.value, deadline: deadline) }
+      .whenComplete { _ in
+        bound.value.act { relay throws(ProtocolError) in try relay.session.resume() }
+      }
   }
 
   // MARK: Ends
@@ -192,13 +188,13 @@ extension PostgresConnection {
   func closeRelay() {
     guard let relay else { return }
     if relay.held != nil { dropHold(relay, step: .cancelled, reason: closingReason) }
-    for (id, begun) in relay.started.sorted(by: { $0.key < $1.key }) {
+    for command in relay.underWay.all {
       _ = relay.enforcer.note(
         .finished(
-          session: name, command: id, outcome: relay.session.outcome(ofLost: id),
-          duration: Clock.monotonic() - begun))
+          session: name, command: command.id, outcome: relay.session.outcome(ofLost: command.id),
+          duration: Clock.monotonic() - command.began))
     }
-    relay.started.removeAll()
+    relay.underWay.removeAll()
     if let key = relay.clientKey { context.cancels.remove(key) }
     _ = relay.enforcer.note(.sessionClosed(session: name, reason: closingReason))
   }

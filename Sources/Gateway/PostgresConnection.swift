@@ -3,7 +3,6 @@ import Configuration
 import Enforcement
 import Identity
 import NIOCore
-import NIOSSL
 import Postgres
 
 /// One client's connection from its first byte to its last: drives the handshakes and the session, on one event loop.
@@ -22,29 +21,36 @@ final class PostgresConnection {
 
   /// The session with what belongs to it, once the backend is ready.
   final class Relay {
-    var session: PostgresSession
+    /// Behind a pointer, so that the many small accesses of each message need no check for overlaps at run time. There
+    /// are none: the session calls nothing that reaches it again, and all of this is confined to one thread.
+    private let storage: UnsafeMutablePointer<PostgresSession>
+    var session: PostgresSession {
+      _read { yield storage.pointee }
+      _modify { yield &storage.pointee }
+    }
     var enforcer: Enforcer
     let target: BackendTarget
     let backendAddress: SocketAddress
     let backendKey: BackendKeyData?
     var clientKey: BackendKeyData?
     var held: HeldCommand?
-    /// When each command under way began, µs on the monotonic clock.
-    var started: [CommandID: Int64] = [:]
-    /// What masked results need of the footprint of their command.
-    var footprints: [CommandID: Footprint] = [:]
-    /// Commands under way that may change the schema.
-    var definitions: Set<CommandID> = []
+    var underWay = CommandsUnderWay()
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
       backendKey: BackendKeyData?
     ) {
-      self.session = session
+      storage = .allocate(capacity: 1)
+      storage.initialize(to: session)
       self.enforcer = enforcer
       self.target = target
       self.backendAddress = backendAddress
       self.backendKey = backendKey
+    }
+
+    deinit {
+      storage.deinitialize(count: 1)
+      storage.deallocate()
     }
   }
 
@@ -67,16 +73,15 @@ final class PostgresConnection {
   var relay: Relay?
   var closingReason = "closed by the client"
 
-  private var client: (context: ChannelHandlerContext, handler: ClientHandler)?
-  private var backend: (context: ChannelHandlerContext, handler: BackendHandler)?
-  private var clientNeedsFlush = false
-  private var backendNeedsFlush = false
+  let client: StreamSocket
+  private(set) var backend: StreamSocket?
 
-  init(context: GatewayContext, state: LoopState, clientAddress: SocketAddress?) {
+  init(context: GatewayContext, state: LoopState, client: StreamSocket) {
     self.context = context
     self.state = state
-    self.clientAddress = clientAddress?.ipAddress ?? "local"
-    let isLoopback = clientAddress.map(PostgresConnection.isLoopback) ?? false
+    self.client = client
+    clientAddress = client.peer?.ipAddress ?? "local"
+    let isLoopback = client.peer.map(PostgresConnection.isLoopback) ?? false
     handshake = ClientHandshake(
       offersTLS: context.clientTLS != nil, isLoopback: isLoopback, limits: context.limits)
   }
@@ -88,55 +93,46 @@ final class PostgresConnection {
     return ip.hasPrefix("127.") || ip == "::1" || ip.hasPrefix("::ffff:127.")
   }
 
-  // MARK: Channels
+  // MARK: Streams
 
-  func clientAttached(_ context: ChannelHandlerContext, _ handler: ClientHandler) {
-    client = (context, handler)
+  /// Waits for the client's first byte.
+  func start() {
+    client.owner = self
     state.connections[ObjectIdentifier(self)] = self
     startLoginDeadline()
   }
 
-  func clientDetached() { client = nil }
-  func backendAttached(_ context: ChannelHandlerContext, _ handler: BackendHandler) { backend = (context, handler) }
-  func backendDetached() { backend = nil }
-  func backendConnected(_ context: ChannelHandlerContext) { opening?.start(context) }
-
-  var clientContext: ChannelHandlerContext? { client?.context }
-  var backendContext: ChannelHandlerContext? { backend?.context }
-  var backendHandler: BackendHandler? { backend?.handler }
+  func attach(_ backend: StreamSocket) {
+    self.backend = backend
+    backend.owner = self
+  }
 
   /// Whether the client may be read: somebody has a use for its bytes, and room for what they become.
-  var mayReadClient: Bool {
+  private var mayReadClient: Bool {
     switch phase {
     case .login, .opening: return true
     case .relaying:
       guard let relay else { return false }
-      return relay.session.wantsInput(from: .client) && (backend?.context.channel.isWritable ?? false)
+      return relay.session.wantsInput(from: .client) && (backend?.isWritable ?? false)
     // What still comes is thrown away, so that our last words are not lost to a reset.
     case .closed: return true
     }
   }
 
-  var mayReadBackend: Bool {
+  private var mayReadBackend: Bool {
     switch phase {
     case .login, .opening: return true
     case .relaying:
       guard let relay else { return false }
-      return relay.session.wantsInput(from: .backend) && (client?.context.channel.isWritable ?? false)
+      return relay.session.wantsInput(from: .backend) && client.isWritable
     case .closed: return false
     }
   }
 
-  /// Reads on where reading had been put off and the reason is gone.
+  /// Reads either side, or stops to.
   func resumeReading() {
-    if let client, client.handler.isReadPending, mayReadClient { client.handler.resumeReading(client.context) }
-    if let backend, backend.handler.isReadPending, mayReadBackend { backend.handler.resumeReading(backend.context) }
-  }
-
-  /// The end of a read cycle of either side. What one side sent can be what the other waited for.
-  func readCompleted() {
-    flush()
-    resumeReading()
+    client.setReading(mayReadClient)
+    backend?.setReading(mayReadBackend)
   }
 
   func clientRead(_ bytes: ByteBuffer) {
@@ -161,27 +157,15 @@ final class PostgresConnection {
     }
   }
 
-  func writeToClient(_ bytes: ByteBuffer) {
-    client?.context.write(NIOAny(bytes), promise: nil)
-    clientNeedsFlush = true
-  }
+  func writeToClient(_ bytes: ByteBuffer) { client.write(bytes) }
 
   /// What the session let out; it consumed the right to each of these bytes (DECISIONS 12).
-  func writeToBackend(_ bytes: ByteBuffer) {
-    backend?.context.write(NIOAny(bytes), promise: nil)
-    backendNeedsFlush = true
-  }
+  func writeToBackend(_ bytes: ByteBuffer) { backend?.write(bytes) }
 
   /// Once per read cycle: what was written goes out.
   func flush() {
-    if clientNeedsFlush {
-      clientNeedsFlush = false
-      client?.context.flush()
-    }
-    if backendNeedsFlush {
-      backendNeedsFlush = false
-      backend?.context.flush()
-    }
+    backend?.flush()
+    client.flush()
   }
 
   // MARK: Ends
@@ -232,17 +216,17 @@ final class PostgresConnection {
     endLogin()
     state.connections[ObjectIdentifier(self)] = nil
     flush()
-    if let backend { backend.context.close(promise: nil) }
+    backend?.close()
     closeClientGently()
   }
 
   /// The client has time to read the last words and to close its end; one that does not is not waited for long.
   private func closeClientGently() {
-    guard let channel = client?.context.channel, channel.isActive else { return }
-    channel.close(mode: .output, promise: nil)
+    guard client.isOpen else { return }
+    client.finish()
     resumeReading()
-    let timer = state.loop.scheduleTask(in: context.deadlines.farewell) { channel.close(promise: nil) }
-    channel.closeFuture.whenComplete { _ in timer.cancel() }
+    let bound = bound
+    deadline = state.loop.scheduleTask(in: context.deadlines.farewell) { bound.value.client.close() }
   }
 
   func endLogin() {
@@ -256,6 +240,34 @@ final class PostgresConnection {
     deadline = state.loop.scheduleTask(in: context.deadlines.login) {
       // A silent peer gets no answer: there may be nobody to read it.
       bound.value.close(reason: "the login took too long")
+    }
+  }
+}
+
+extension PostgresConnection: StreamOwner {
+  func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {
+    if stream === client { clientRead(bytes) } else { backendRead(bytes) }
+  }
+
+  /// The end of a read cycle of either side. What one side sent can be what the other waited for.
+  func streamReadCompleted(_ stream: StreamSocket) {
+    flush()
+    resumeReading()
+  }
+
+  func streamDrained(_ stream: StreamSocket) { resumeReading() }
+
+  func streamEnded(_ stream: StreamSocket, _ failure: (any Error)?) {
+    guard stream === client else {
+      if let failure { backendFailed(failure) } else { backendClosed() }
+      return
+    }
+    if phase == .closed {
+      deadline?.cancel()
+    } else if let failure {
+      clientFailed(failure)
+    } else {
+      clientClosed()
     }
   }
 }

@@ -20,7 +20,8 @@ struct ArchitectureTests {
     "Configuration": ["AccessModel", "PolicyEngine", "Residency", "Yams", "Foundation", "Glibc"],
     "Gateway": [
       "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
-      "Store", "Configuration", "NIOCore", "NIOPosix", "NIOSSL", "NIOConcurrencyHelpers", "Crypto", "X509",
+      "Store", "Configuration", "CEpoll", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOTLS", "NIOSSL",
+      "NIOConcurrencyHelpers", "Crypto", "X509",
       "SwiftASN1", "Logging", "Foundation", "Glibc",
     ],
     "sallyport": [

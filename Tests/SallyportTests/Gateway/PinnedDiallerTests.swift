@@ -1,4 +1,5 @@
 import Configuration
+import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -21,35 +22,38 @@ private final class RecordingRegions: RegionPolicy {
 
 @Suite("Pinned dialler", .serialized)
 struct PinnedDiallerTests {
-  private func withListener(_ body: (any EventLoop, NIOThreadPool, UInt16, NIOLockedValueBox<Int>) throws -> Void)
-    throws
-  {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  /// A reactor that dials, and a port on which another listens, with how many came.
+  private func withListener(_ body: (Reactor, NIOThreadPool, UInt16, NIOLockedValueBox<Int>) throws -> Void) throws {
+    let reactor = try Reactor(name: "dialler-test")
     let pool = NIOThreadPool(numberOfThreads: 1)
     pool.start()
     defer {
-      try? group.syncShutdownGracefully()
+      reactor.stop()
       try? pool.syncShutdownGracefully()
     }
     let accepted = NIOLockedValueBox(0)
-    let listener = try ServerBootstrap(group: group)
-      .childChannelInitializer { channel in
+    let (descriptor, address) = try SocketCalls.listen(on: SocketAddress(ipAddress: "127.0.0.1", port: 0))
+    try reactor.submit {
+      _ = StreamListener(descriptor, on: reactor) { descriptor, _ in
         accepted.withLockedValue { $0 += 1 }
-        return channel.eventLoop.makeSucceededVoidFuture()
+        close(descriptor)
       }
-      .bind(host: "127.0.0.1", port: 0).wait()
-    let port = try #require(listener.localAddress?.port.flatMap { UInt16(exactly: $0) })
-    try body(group.next(), pool, port, accepted)
+    }.wait()
+    let port = try #require(address.port.flatMap { UInt16(exactly: $0) })
+    try body(reactor, pool, port, accepted)
   }
 
   @Test("Every address is checked as a number before it is dialled")
   func checksNumbers() throws {
-    try withListener { loop, pool, port, accepted in
+    try withListener { reactor, pool, port, _ in
       let regions = RecordingRegions(refusing: [])
       let dialler = PinnedDialler(pool: pool, regions: regions, timeout: .seconds(5))
-      let channel = try dialler.dial(Endpoint(host: "localhost", port: port), region: "eu", on: loop) { _ in }.wait()
-      #expect(channel.remoteAddress?.ipAddress == "127.0.0.1")
-      try channel.close().wait()
+      let stream = try dialler.dial(Endpoint(host: "localhost", port: port), region: "eu", on: reactor).wait()
+      let peer = try reactor.submit {
+        defer { stream.value.close() }
+        return stream.value.peer?.ipAddress
+      }.wait()
+      #expect(peer == "127.0.0.1")
       let asked = regions.asked.withLockedValue { $0 }
       #expect(asked.contains("127.0.0.1"))
       #expect(asked.allSatisfy { NetworkAddress($0) != nil })
@@ -58,16 +62,16 @@ struct PinnedDiallerTests {
 
   @Test("What the region policy refuses is not dialled")
   func refuses() throws {
-    try withListener { loop, pool, port, accepted in
+    try withListener { reactor, pool, port, accepted in
       let regions = RecordingRegions(refusing: ["127.0.0.1"])
       let dialler = PinnedDialler(pool: pool, regions: regions, timeout: .seconds(5))
       #expect(throws: DialFailure(message: "outside the region")) {
-        _ = try dialler.dial(Endpoint(host: "127.0.0.1", port: port), region: nil, on: loop) { _ in }.wait()
+        _ = try dialler.dial(Endpoint(host: "127.0.0.1", port: port), region: nil, on: reactor).wait()
       }
       #expect(throws: DialFailure(message: "outside the region")) {
         _ = try dialler.redial(
-          SocketAddress(ipAddress: "127.0.0.1", port: Int(port)), region: nil, on: loop
-        ) { _ in }.wait()
+          SocketAddress(ipAddress: "127.0.0.1", port: Int(port)), region: nil, on: reactor
+        ).wait()
       }
       #expect(accepted.withLockedValue { $0 } == 0)
     }
@@ -75,9 +79,9 @@ struct PinnedDiallerTests {
 
   @Test("A name without an address fails with the name in the message")
   func unknownName() throws {
-    try withListener { loop, pool, _, _ in
+    try withListener { reactor, pool, _, _ in
       let dialler = PinnedDialler(pool: pool, regions: .allowAll, timeout: .seconds(5))
-      let future = dialler.dial(Endpoint(host: "no-such-host.invalid", port: 5432), region: nil, on: loop) { _ in }
+      let future = dialler.dial(Endpoint(host: "no-such-host.invalid", port: 5432), region: nil, on: reactor)
       let error = #expect(throws: DialFailure.self) { _ = try future.wait() }
       #expect(error?.message.contains("no-such-host.invalid") == true)
     }
