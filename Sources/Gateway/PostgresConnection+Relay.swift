@@ -81,7 +81,7 @@ extension PostgresConnection {
       relay.started[id] = nil
       relay.footprints[id] = nil
     }
-    _ = relay.enforcer.note(.finished(session: name, command: id, outcome: outcome, duration: duration))
+    _ = relay.enforcer.finish(id, outcome, duration: duration)
   }
 
   private func analyze(_ text: String) {
@@ -193,10 +193,8 @@ extension PostgresConnection {
     guard let relay else { return }
     if relay.held != nil { dropHold(relay, step: .cancelled, reason: closingReason) }
     for (id, begun) in relay.started.sorted(by: { $0.key < $1.key }) {
-      _ = relay.enforcer.note(
-        .finished(
-          session: name, command: id, outcome: relay.session.outcome(ofLost: id),
-          duration: Clock.monotonic() - begun))
+      _ = relay.enforcer.finish(
+        id, relay.session.outcome(ofLost: id), duration: Clock.monotonic() - begun)
     }
     relay.started.removeAll()
     if let key = relay.clientKey { context.cancels.remove(key) }
