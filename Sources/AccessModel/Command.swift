@@ -6,6 +6,8 @@ public struct CommandID: Hashable, Sendable, Comparable {
 }
 
 /// What a user asks a backend to do, in words that every protocol shares.
+///
+/// What all commands of one text have in common lies in `facts`, which they share: a copy costs next to nothing.
 public struct Command: Hashable, Sendable {
   /// What stage of the command's life is being decided.
   public enum Stage: String, Hashable, Sendable {
@@ -15,28 +17,33 @@ public struct Command: Hashable, Sendable {
     case execute
   }
   public var stage: Stage
-  /// What it may do; an upper bound.
-  public var effects: Effects
-  /// What it may touch; an upper bound.
-  public var footprint: Footprint
-  /// What an approver reads and the audit trail keeps, exactly as the client sent it.
-  public var text: String
   /// The values bound to the text's parameters, empty without any.
   public var parameters: Parameters
-  /// What only its protocol knows.
-  public var detail: Detail
+  /// The text and what it may do.
+  public var facts: CommandFacts
+
+  public init(stage: Stage = .execute, facts: CommandFacts, parameters: Parameters = .none) {
+    self.stage = stage
+    self.parameters = parameters
+    self.facts = facts
+  }
 
   public init(
     stage: Stage = .execute, effects: Effects, footprint: Footprint, text: String,
     parameters: Parameters = .none, detail: Detail
   ) {
-    self.stage = stage
-    self.effects = effects
-    self.footprint = footprint
-    self.text = text
-    self.parameters = parameters
-    self.detail = detail
+    let shape = CommandShape(effects: effects, footprint: footprint, detail: detail)
+    self.init(stage: stage, facts: CommandFacts(text: text, shape: shape), parameters: parameters)
   }
+
+  /// What it may do; an upper bound.
+  public var effects: Effects { facts.shape.effects }
+  /// What it may touch; an upper bound.
+  public var footprint: Footprint { facts.shape.footprint }
+  /// What an approver reads and the audit trail keeps, exactly as the client sent it.
+  public var text: String { facts.text }
+  /// What only its protocol knows.
+  public var detail: Detail { facts.shape.detail }
 }
 
 /// The values bound to a command's parameters, as the client encoded them.

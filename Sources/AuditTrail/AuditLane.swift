@@ -1,3 +1,4 @@
+import AccessModel
 import Crypto
 import Enforcement
 import Glibc
@@ -37,6 +38,7 @@ public final class AuditLane: AuditSink {
   private var retryAt = Int64.min
   private var reserve: OutcomeReserve
   private var position: ChainPosition
+  private var memory = SegmentMemory()
   /// Link, sequence number, time and payload of the record at hand, as they are hashed.
   private var scratch = JSONWriter()
   private static let prefix = SegmentFormat.hashSize + 16
@@ -112,37 +114,111 @@ public final class AuditLane: AuditSink {
   }
 
   /// What the next record or header continues.
-  private var link: [UInt8] { Array(scratch.bytes.prefix(SegmentFormat.hashSize)) }
+  private var link: [UInt8] { Array(scratch.written.prefix(SegmentFormat.hashSize)) }
+
+  // MARK: Records
 
   /// Appends one record. Returns only once it would survive the death of this process.
   ///
   /// Throws before anything was written when there is no room: for most events already when what is left is needed for
   /// the outcomes of commands that were permitted before.
   public func append(_ event: AuditEvent) throws(AuditFailure) {
-    guard current != nil else { throw AuditFailure("audit lane \"\(name)\" is closed") }
+    let change = reserve.change(by: event)
+    var facts: CommandFacts?
+    var policy = ""
+    if case .decided(let record) = event {
+      facts = record.command.facts
+      policy = record.policy
+    }
+    try record(change, isOutcome: OutcomeReserve.covers(event), of: facts, policy) { $0.members(of: event) }
+  }
+
+  public func permitted(
+    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String
+  ) throws(AuditFailure) {
+    reserve.adopt(session)
+    let change = command.stage == .execute ? OutcomeReserve.Change.begins(session) : .nothing
+    try record(change, isOutcome: false, of: command.facts, policy) {
+      $0.decided(id, command, session: session.name, action: .permit)
+    }
+  }
+
+  public func finished(
+    _ id: CommandID, _ outcome: Outcome, duration: Int64, in session: AuditedSession
+  ) throws(AuditFailure) {
+    reserve.adopt(session)
+    try record(.ends(session), isOutcome: true, of: nil, "") {
+      $0.finished(id, outcome, duration: duration, session: session.name)
+    }
+  }
+
+  /// Writes one record and commits it.
+  ///
+  /// - Parameters:
+  ///   - change: what it means for the room that is kept free.
+  ///   - isOutcome: whether that room is kept for it.
+  ///   - facts: of the command that was decided.
+  ///   - members: the payload up to those facts; called again when the record opens a new segment.
+  @inline(__always)
+  private func record(
+    _ change: OutcomeReserve.Change, isOutcome: Bool, of facts: CommandFacts?, _ policy: String,
+    _ members: (inout JSONWriter) -> Void
+  ) throws(AuditFailure) {
     let time = max(position.time, now())
     let sequence = position.sequence &+ 1
-    scratch.removeAll(keepingFirst: SegmentFormat.hashSize)
-    scratch.appendInteger(sequence)
-    scratch.appendInteger(time)
-    scratch.event(event)
-    let payload = scratch.bytes.count - AuditLane.prefix
-    try makeRoom(for: event, size: SegmentFormat.recordSize(payload: payload), at: time)
-    guard let current else { throw AuditFailure("audit lane \"\(name)\" is closed") }
-
-    var hash = SHA256()
-    scratch.bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
-    hash.finalize().withUnsafeBytes { digest in
-      scratch.bytes.withUnsafeBytes { bytes in
-        current.write(
-          content: UnsafeRawBufferPointer(rebasing: bytes[SegmentFormat.hashSize...]), payload: payload, hash: digest)
+    let kept = isOutcome ? 0 : reserve.bytes(after: reserve.shares(of: change))
+    var said = SegmentMemory.Mention.full
+    while true {
+      guard let current else { throw AuditFailure("audit lane \"\(name)\" is closed") }
+      scratch.removeAll(keepingFirst: SegmentFormat.hashSize)
+      scratch.appendInteger(sequence)
+      scratch.appendInteger(time)
+      members(&scratch)
+      if let facts { said = write(facts, policy, at: current.offset) }
+      scratch.raw("}")
+      let payload = scratch.count - AuditLane.prefix
+      let size = SegmentFormat.recordSize(payload: payload)
+      if size > current.remaining || current.remaining - size < kept {
+        // What a record names must be in its own segment, so the first of a new one is written anew.
+        guard try makeRoom(size: size, kept: kept, at: time) else { continue }
       }
+      let offset = current.offset
+      commit(to: current, payload: payload)
+      position.sequence = sequence
+      position.time = time
+      reserve.record(change)
+      if let facts {
+        memory.remember(facts, policy: policy, said: said, by: sequence, at: offset, payload: payload)
+      }
+      if preparation == nil { prepareIfNeeded(at: time) }
+      return
+    }
+  }
+
+  @inline(__always)
+  private func write(_ facts: CommandFacts, _ policy: String, at offset: Int) -> SegmentMemory.Mention {
+    let mention = memory.mention(of: facts, policy: policy, at: offset)
+    switch mention {
+    case .same(let sequence): scratch.same(as: sequence)
+    case .like(let sequence):
+      scratch.text(of: facts)
+      scratch.like(sequence)
+    case .full:
+      scratch.text(of: facts)
+      scratch.shape(facts.shape, policy: policy)
+    }
+    return mention
+  }
+
+  private func commit(to segment: SegmentWriter, payload: Int) {
+    let bytes = scratch.written
+    var hash = SHA256()
+    hash.update(bufferPointer: bytes)
+    hash.finalize().withUnsafeBytes { digest in
+      segment.write(
+        content: UnsafeRawBufferPointer(rebasing: bytes[SegmentFormat.hashSize...]), payload: payload, hash: digest)
       scratch.replaceStart(with: digest)
     }
-    position.sequence = sequence
-    position.time = time
-    reserve.record(event)
-    if preparation == nil, current.isThreeQuartersFull, time >= retryAt { prepareNext() }
   }
 
   /// Ends the lane: waits until everything is on the disk and gives unused room back. Blocks for some milliseconds.
@@ -156,21 +232,20 @@ public final class AuditLane: AuditSink {
 
   // MARK: Room
 
-  /// Makes sure that the record fits the current segment and that enough is left behind it.
-  private func makeRoom(for event: AuditEvent, size: Int, at time: Int64) throws(AuditFailure) {
-    guard let current else { return }
+  /// Makes sure that the record fits the current segment and that `kept` bytes are left behind it, here or in the next
+  /// one. Returns false when a new segment was begun instead.
+  @inline(never)
+  private func makeRoom(size: Int, kept: Int, at time: Int64) throws(AuditFailure) -> Bool {
+    guard let current else { return true }
     let capacity = segmentSize - SegmentFormat.headerSize
     guard size <= capacity else {
       throw AuditFailure("audit record of \(size) bytes does not fit a segment of \(segmentSize) bytes")
     }
-    let fits = size <= current.remaining
-    let kept = OutcomeReserve.covers(event) ? 0 : reserve.bytes(after: event)
-    if fits, current.remaining - size >= kept { return }
     // A next segment is needed: for the record itself, or as the room to be kept.
     guard let next = try nextSegment(at: time) else {
       throw AuditFailure("audit trail \"\(path)\" is full: no room for another segment")
     }
-    if fits { return }
+    if size <= current.remaining { return true }
     guard capacity - size >= kept else {
       throw AuditFailure(
         "audit record of \(size) bytes leaves no room for outcomes in a segment of \(segmentSize) bytes")
@@ -178,6 +253,12 @@ public final class AuditLane: AuditSink {
     preparation = nil
     try use(next, at: time)
     prepareNext()
+    return false
+  }
+
+  @inline(never)
+  private func prepareIfNeeded(at time: Int64) {
+    if let current, current.isThreeQuartersFull, time >= retryAt { prepareNext() }
   }
 
   /// The prepared segment; tries again when an attempt failed a second ago, and waits for one that is under way.
@@ -224,6 +305,7 @@ public final class AuditLane: AuditSink {
       throw AuditFailure("audit segment \"\(segment.path)\" could not be used")
     }
     current = writer
+    memory.forget()
     position.segment = header.number
     position.time = time
     Array(header.encoded().suffix(SegmentFormat.hashSize)).withUnsafeBytes { scratch.replaceStart(with: $0) }

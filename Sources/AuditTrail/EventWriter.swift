@@ -16,11 +16,24 @@ enum RecordLimits {
   static let list = 16_384
   /// What a `finished` or `sessionClosed` record takes at most; this much is kept free for each (DECISIONS 23).
   static let outcome = 2048
+  /// What a record may hold for later ones to refer to it: bytes of the text and of the payload, and statements.
+  static let remembered = 8192
+  static let rememberedStatements = 64
 }
 
 extension JSONWriter {
-  /// One event as a JSON object whose member `event` says which.
+  /// One event as a JSON object whose member `event` says which, with all that belongs to it.
   mutating func event(_ event: AuditEvent) {
+    members(of: event)
+    if case .decided(let record) = event {
+      text(of: record.command.facts)
+      shape(record.command.facts.shape, policy: record.policy)
+    }
+    raw("}")
+  }
+
+  /// An event but for its closing brace and for what a decided command's facts say, which come last.
+  mutating func members(of event: AuditEvent) {
     switch event {
     case .gatewayStarted(let version, let policy):
       begin("gateway_started")
@@ -35,13 +48,13 @@ extension JSONWriter {
       begin("session_closed")
       field("session", session, limit: RecordLimits.name)
       field("reason", reason, limit: RecordLimits.name)
-    case .decided(let record): write(record)
+    case .decided(let record):
+      decided(record.id, record.command, session: record.session, action: record.action)
+      fieldUnlessEmpty("rule", record.rule, limit: RecordLimits.name)
+      fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
+      if !record.approvers.isEmpty { field("approvers", record.approvers, limit: RecordLimits.list) }
     case .finished(let session, let command, let outcome, let duration):
-      begin("finished")
-      field("session", session, limit: RecordLimits.name)
-      field("command", command.rawValue)
-      write(outcome)
-      field("duration_us", duration)
+      finished(command, outcome, duration: duration, session: session)
     case .control(let session, let purpose):
       begin("control")
       field("session", session, limit: RecordLimits.name)
@@ -53,9 +66,9 @@ extension JSONWriter {
       field("verb", verb, limit: RecordLimits.name)
       field("subject", subject, limit: RecordLimits.sentence)
     }
-    raw("}")
   }
 
+  @inline(__always)
   private mutating func begin(_ name: StaticString) {
     raw("{\"event\":\"")
     raw(name)
@@ -101,26 +114,33 @@ extension JSONWriter {
     raw("}")
   }
 
-  private mutating func write(_ record: DecisionRecord) {
+  /// What a `decided` record says of this one command; a permit and the stage `execute` go without saying.
+  mutating func decided(_ id: CommandID, _ command: Command, session: String, action: DecisionRecord.Action) {
     begin("decided")
-    field("session", record.session, limit: RecordLimits.name)
-    field("command", record.id.rawValue)
-    field("action", record.action.rawValue)
-    fieldUnlessEmpty("rule", record.rule, limit: RecordLimits.name)
-    fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
-    if !record.approvers.isEmpty { field("approvers", record.approvers, limit: RecordLimits.list) }
-    field("stage", record.command.stage.rawValue)
-    key("effects")
-    write(record.command.effects)
-    write(record.command.footprint)
-    write(record.command.detail)
-    text(record.command.text)
-    if record.command.parameters != .none {
-      field("parameters", record.command.parameters.count)
-      field("parameter_bytes", record.command.parameters.encoded.count)
+    field("session", session, limit: RecordLimits.name)
+    field("command", id.rawValue)
+    if action != .permit { field("action", action.rawValue) }
+    if command.stage != .execute { field("stage", command.stage.rawValue) }
+    if command.parameters.count != 0 || !command.parameters.encoded.isEmpty {
+      field("parameters", command.parameters.count)
+      field("parameter_bytes", command.parameters.encoded.count)
     }
-    field("policy", record.policy, limit: RecordLimits.name)
   }
+
+  /// What every command with these facts has in common, but for the text; `policy` is what decided.
+  mutating func shape(_ shape: CommandShape, policy: String) {
+    key("effects")
+    write(shape.effects)
+    write(shape.footprint)
+    write(shape.detail)
+    field("policy", policy, limit: RecordLimits.name)
+  }
+
+  /// In place of the text and the shape: they are those of the record with this number in the same segment.
+  mutating func same(as sequence: UInt64) { field("same", sequence) }
+
+  /// In place of the shape, behind the text.
+  mutating func like(_ sequence: UInt64) { field("like", sequence) }
 
   private mutating func write(_ effects: Effects) {
     raw("[")
@@ -200,8 +220,8 @@ extension JSONWriter {
   /// The text without passwords, cut between two characters; of a text that is cut its length and hash are kept too.
   ///
   /// The hash is taken of the text without passwords: a hash of the original would let a password be guessed.
-  private mutating func text(_ original: String) {
-    guard let redacted = PasswordRedaction.redact(original) else { return boundedText(original) }
+  mutating func text(of facts: CommandFacts) {
+    guard let redacted = PasswordRedaction.redact(facts.text) else { return boundedText(facts.text) }
     boundedText(redacted)
     field("redacted", true)
   }
@@ -219,16 +239,21 @@ extension JSONWriter {
     field("text_sha256", Array(hash.finalize()).hex)
   }
 
-  private mutating func write(_ outcome: Outcome) {
-    field("ending", outcome.ending.rawValue)
+  /// A `finished` record; completion, no rows and no bytes go without saying.
+  mutating func finished(_ id: CommandID, _ outcome: Outcome, duration: Int64, session: String) {
+    begin("finished")
+    field("session", session, limit: RecordLimits.name)
+    field("command", id.rawValue)
+    if outcome.ending != .completed { field("ending", outcome.ending.rawValue) }
     fieldUnlessEmpty("tag", outcome.tag, limit: 128)
     fieldUnlessEmpty("error", outcome.errorCode, limit: 32)
-    field("rows", outcome.rows)
-    field("bytes", outcome.bytes)
+    if outcome.rows != 0 { field("rows", outcome.rows) }
+    if outcome.bytes != 0 { field("bytes", outcome.bytes) }
     if !outcome.masked.isEmpty {
       field("masked", outcome.masked, limit: 768)
       field("masked_count", outcome.masked.count)
     }
+    field("duration_us", duration)
   }
 
   private mutating func write(_ record: ApprovalRecord) {

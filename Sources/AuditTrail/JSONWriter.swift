@@ -1,32 +1,82 @@
 /// Writes JSON (RFC 8259) as UTF-8 into a buffer that is used again and again, without an allocation per value.
-struct JSONWriter {
-  private(set) var bytes: [UInt8] = []
+struct JSONWriter: ~Copyable {
+  private var storage: UnsafeMutableRawBufferPointer
+  /// Bytes written so far.
+  private(set) var count = 0
+  private static let capacity = 4096
 
-  init() { bytes.reserveCapacity(4096) }
+  init() { storage = .allocate(byteCount: JSONWriter.capacity, alignment: 16) }
 
-  mutating func removeAll(keepingFirst count: Int) {
-    bytes.removeSubrange(Swift.min(count, bytes.count)...)
+  deinit { storage.deallocate() }
+
+  /// What was written; valid until more is.
+  var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[..<count]) }
+
+  /// A copy of what was written.
+  var bytes: [UInt8] { Array(written) }
+
+  /// Takes back all but the first bytes. A buffer that one long record made large is not kept for long.
+  mutating func removeAll(keepingFirst kept: Int) {
+    count = min(count, max(0, kept))
+    if storage.count > 1 << 16 { move(to: max(JSONWriter.capacity, count)) }
   }
 
   /// Overwrites the first bytes; what does not fit is left out.
   mutating func replaceStart(with other: UnsafeRawBufferPointer) {
-    bytes.withUnsafeMutableBytes { bytes in
-      let count = Swift.min(bytes.count, other.count)
-      UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
-        .copyMemory(from: UnsafeRawBufferPointer(rebasing: other[..<count]))
-    }
+    let length = min(count, other.count)
+    UnsafeMutableRawBufferPointer(rebasing: storage[..<length])
+      .copyMemory(from: UnsafeRawBufferPointer(rebasing: other[..<length]))
   }
 
-  mutating func append(_ other: [UInt8]) { bytes += other }
+  // MARK: Room
 
-  mutating func appendInteger(_ value: some FixedWidthInteger) { bytes.appendInteger(value) }
+  /// Makes room for so many bytes more.
+  @inline(__always)
+  private mutating func reserve(_ more: Int) {
+    if storage.count - count < more { grow(more) }
+  }
+
+  @inline(never)
+  private mutating func grow(_ more: Int) { move(to: max(storage.count * 2, count + more)) }
+
+  private mutating func move(to capacity: Int) {
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[..<min(count, capacity)]))
+    storage.deallocate()
+    storage = larger
+  }
+
+  @inline(__always)
+  private mutating func append(_ start: UnsafeRawPointer?, _ length: Int) {
+    reserve(length)
+    guard length > 0, let start, let base = storage.baseAddress else { return }
+    (base + count).copyMemory(from: start, byteCount: length)
+    count += length
+  }
+
+  private mutating func append(_ byte: UInt8) {
+    reserve(1)
+    storage[count] = byte
+    count += 1
+  }
+
+  mutating func append(_ other: [UInt8]) { other.withUnsafeBytes { append($0.baseAddress, $0.count) } }
+
+  @inline(__always)
+  mutating func appendInteger<Number: FixedWidthInteger>(_ value: Number) {
+    reserve(MemoryLayout<Number>.size)
+    storage.storeBytes(of: value.littleEndian, toByteOffset: count, as: Number.self)
+    count += MemoryLayout<Number>.size
+  }
+
+  // MARK: Values
 
   /// Text that is JSON already.
-  mutating func raw(_ text: StaticString) {
-    bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-  }
+  @inline(__always)
+  mutating func raw(_ text: StaticString) { append(text.utf8Start, text.utf8CodeUnitCount) }
 
   /// A comma and the name of a member; `name` needs no escape.
+  @inline(__always)
   mutating func key(_ name: StaticString) {
     raw(",\"")
     raw(name)
@@ -39,6 +89,7 @@ struct JSONWriter {
   }
 
   /// A member that is left out when there is nothing to say.
+  @inline(__always)
   mutating func fieldUnlessEmpty(_ name: StaticString, _ value: String, limit: Int = .max) {
     if !value.isEmpty { field(name, value, limit: limit) }
   }
@@ -56,10 +107,10 @@ struct JSONWriter {
   /// An array of strings that takes at most `limit` bytes; what does not fit is left out.
   mutating func field(_ name: StaticString, _ values: [String], limit: Int = .max) {
     key(name)
-    let start = bytes.count
+    let start = count
     raw("[")
     for (index, value) in values.enumerated() {
-      let room = limit - (bytes.count - start) - 4
+      let room = limit - (count - start) - 4
       guard room > 0 else { break }
       if index > 0 { raw(",") }
       string(value, limit: room)
@@ -69,13 +120,21 @@ struct JSONWriter {
 
   mutating func integer<Number: FixedWidthInteger>(_ value: Number) {
     if value < 0 { raw("-") }
-    var rest = value.magnitude
-    let start = bytes.count
-    repeat {
-      bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+    var rest = UInt64(truncatingIfNeeded: value.magnitude)
+    var length = 1
+    var bound: UInt64 = 10
+    while rest >= bound, length < 20 {
+      length += 1
+      bound = bound.multipliedReportingOverflow(by: 10).overflow ? .max : bound * 10
+    }
+    reserve(length)
+    var place = count + length
+    while place > count {
+      place -= 1
+      storage[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
-    } while rest > 0
-    bytes[start...].reverse()
+    }
+    count += length
   }
 
   /// A string between quotes, of at most `limit` bytes between them as written; a longer one ends with `…`.
@@ -88,25 +147,37 @@ struct JSONWriter {
 
   private mutating func escaped(_ text: UnsafeBufferPointer<UInt8>, limit: Int) {
     if text.count <= limit / 6 { return escapedInFull(text) }
-    let start = bytes.count
+    let start = count
     escapedInFull(text)
-    guard bytes.count - start > limit else { return }
+    guard count - start > limit else { return }
     // Too long as written: write again what surely fits, cut between two characters.
-    bytes.removeSubrange(start...)
-    var end = Swift.max(0, limit / 6 - 1)
+    count = start
+    var end = max(0, limit / 6 - 1)
     while end > 0, text[end] & 0xC0 == 0x80 { end -= 1 }
     escapedInFull(UnsafeBufferPointer(rebasing: text[..<end]))
     raw("…")
   }
 
+  /// Copies eight bytes at a time as long as none of them needs an escape.
   private mutating func escapedInFull(_ text: UnsafeBufferPointer<UInt8>) {
-    var clean = 0
-    for index in text.indices where JSONWriter.needsEscape[Int(text[index])] {
-      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[clean..<index]))
-      escape(text[index])
-      clean = index + 1
+    let source = UnsafeRawBufferPointer(text)
+    reserve(source.count)
+    var index = 0
+    while index < source.count {
+      if source.count - index >= 8 {
+        let word = source.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        if !JSONWriter.needsEscape(word) {
+          appendInteger(UInt64(littleEndian: word))
+          index += 8
+          continue
+        }
+      }
+      let end = min(index + 8, source.count)
+      while index < end {
+        if JSONWriter.needsEscape(source[index]) { escape(source[index]) } else { append(source[index]) }
+        index += 1
+      }
     }
-    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[clean...]))
   }
 
   private mutating func escape(_ byte: UInt8) {
@@ -118,13 +189,24 @@ struct JSONWriter {
     case UInt8(ascii: "\t"): raw("\\t")
     case _:
       raw("\\u00")
-      bytes.append(JSONWriter.hexDigit(byte >> 4))
-      bytes.append(JSONWriter.hexDigit(byte & 15))
+      append(JSONWriter.hexDigit(byte >> 4))
+      append(JSONWriter.hexDigit(byte & 15))
     }
   }
 
-  private static let needsEscape: [Bool] = (0..<256).map { byte in
+  private static func needsEscape(_ byte: UInt8) -> Bool {
     byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0x7F
+  }
+
+  /// True when one of the eight bytes needs an escape (Anderson, Bit Twiddling Hacks: a byte less than n, a zero byte).
+  private static func needsEscape(_ word: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let tops: UInt64 = 0x8080_8080_8080_8080
+    func holdsZero(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
+    let control = (word &- ones &* 0x20) & ~word
+    let found =
+      control | holdsZero(word ^ ones &* 0x22) | holdsZero(word ^ ones &* 0x5C) | holdsZero(word ^ ones &* 0x7F)
+    return found & tops != 0
   }
 
   static func hexDigit(_ value: UInt8) -> UInt8 {

@@ -27,7 +27,7 @@ enum LaneRecovery {
         let file = "\(path)/\(SegmentFormat.fileName(number))"
         guard
           let reader = try SegmentReader.open(
-            lanePath: path, lane: lane, number: number, checksUnused: true)
+            lanePath: path, lane: lane, number: number, checksUnused: true, expands: false)
         else {
           unlink(file)
           continue
@@ -64,7 +64,7 @@ enum LaneRecovery {
     for number in numbers.reversed() {
       guard
         let reader = try SegmentReader.open(
-          lanePath: path, lane: lane, number: number, checksUnused: true)
+          lanePath: path, lane: lane, number: number, checksUnused: true, expands: false)
       else { continue }
       var hash: [UInt8] = []
       while let record = try reader.next() { hash = record.hash }

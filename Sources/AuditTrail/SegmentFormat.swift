@@ -18,10 +18,15 @@ import Crypto
 ///       …  SHA-256 of link ‖ sequence number ‖ time ‖ payload: the next link (32 bytes)
 ///
 /// What follows the last record is zero, but for one unfinished record that the process died in.
+///
+/// Since version 2 a `decided` record may leave out what an earlier one of the same segment says, and names it by its
+/// sequence number, and some members have a default; see `PayloadExpansion`. Each segment can be read by itself.
 enum SegmentFormat {
   /// "SPAUDIT" and the format's number.
   static let magic: UInt64 = 0x0154_4944_5541_5053
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
+  /// Those that can be read.
+  static let versions: ClosedRange<UInt32> = 1...version
   static let headerSize = 256
   static let headerHashOffset = 224
   static let laneNameOffset = 76
@@ -32,6 +37,8 @@ enum SegmentFormat {
   static let committed: UInt32 = 0x454E_4F44
   /// No payload is longer; a length beyond it is damage.
   static let payloadLimit = 1 << 30
+  /// How many bytes back a record may name another: so much a reader has to remember.
+  static let reach = 4 << 20
 
   /// Bytes that a record takes with a payload of this many bytes.
   static func recordSize(payload: Int) -> Int {
@@ -66,13 +73,14 @@ struct SegmentHeader: Hashable {
   /// The link that this segment continues; zeros for the first.
   var previous: [UInt8]
   var firstSequence: UInt64
+  var version: UInt32
 
   /// The 256 bytes, the hash included.
   func encoded() -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(SegmentFormat.headerSize)
     bytes.appendInteger(SegmentFormat.magic)
-    bytes.appendInteger(SegmentFormat.version)
+    bytes.appendInteger(version)
     bytes.appendInteger(UInt32(SegmentFormat.headerSize))
     bytes.appendInteger(number)
     bytes.appendInteger(createdAt)
@@ -88,7 +96,11 @@ struct SegmentHeader: Hashable {
   /// Why 256 bytes are not a header.
   struct Damage: Error { var reason: String }
 
-  init(lane: String, number: UInt64, createdAt: Int64, previous: [UInt8], firstSequence: UInt64) {
+  init(
+    lane: String, number: UInt64, createdAt: Int64, previous: [UInt8], firstSequence: UInt64,
+    version: UInt32 = SegmentFormat.version
+  ) {
+    self.version = version
     self.lane = lane
     self.number = number
     self.createdAt = createdAt
@@ -101,7 +113,8 @@ struct SegmentHeader: Hashable {
     guard bytes.integer(UInt64.self, at: 0) == SegmentFormat.magic else {
       throw Damage(reason: "not a segment of an audit trail")
     }
-    guard bytes.integer(UInt32.self, at: 8) == SegmentFormat.version else {
+    version = bytes.integer(UInt32.self, at: 8)
+    guard SegmentFormat.versions.contains(version) else {
       throw Damage(reason: "unknown version of the format, or a changed header")
     }
     let hash = Array(SHA256.hash(data: bytes[..<SegmentFormat.headerHashOffset]))

@@ -42,9 +42,9 @@ public struct AuditRecord: Hashable, Sendable {
   public var sequence: UInt64
   /// µs since 1970; never less than that of the record before.
   public var time: Int64
-  /// One JSON object in UTF-8.
+  /// One JSON object in UTF-8, with all members: what the stored one leaves out is there.
   public var payload: [UInt8]
-  /// SHA-256 over the link to the record before and all of the above but the place.
+  /// SHA-256 over the link to the record before, sequence number, time and the payload as it is stored.
   public var hash: [UInt8]
 }
 
@@ -62,13 +62,15 @@ final class SegmentReader {
   /// The sequence number of the next record.
   private(set) var sequence: UInt64
   private(set) var time: Int64
+  /// nil for segments whose records stand as they are, and for readers that do not look into them.
+  private var expansion: PayloadExpansion?
   private var window: [UInt8] = []
   private var windowStart = 0
   private static let windowSize = 256 << 10
 
   /// Opens a segment; nil when it is prepared and not yet in use.
   static func open(
-    lanePath: String, lane: String, number: UInt64, checksUnused: Bool
+    lanePath: String, lane: String, number: UInt64, checksUnused: Bool, expands: Bool = true
   ) throws(AuditFault) -> SegmentReader? {
     let path = "\(lanePath)/\(SegmentFormat.fileName(number))"
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
@@ -76,7 +78,8 @@ final class SegmentReader {
       throw AuditFault(lane: lane, segment: number, reason: Files.failure("open", path).message)
     }
     do throws(AuditFault) {
-      return try SegmentReader(descriptor, lane: lane, number: number, checksUnused: checksUnused)
+      return try SegmentReader(
+        descriptor, lane: lane, number: number, checksUnused: checksUnused, expands: expands)
     } catch {
       close(descriptor)
       throw error
@@ -84,7 +87,7 @@ final class SegmentReader {
   }
 
   private init?(
-    _ descriptor: Int32, lane: String, number: UInt64, checksUnused: Bool
+    _ descriptor: Int32, lane: String, number: UInt64, checksUnused: Bool, expands: Bool
   ) throws(AuditFault) {
     func fault(_ reason: String) -> AuditFault {
       AuditFault(lane: lane, segment: number, offset: 0, reason: reason)
@@ -119,6 +122,7 @@ final class SegmentReader {
     link = Array(bytes.suffix(SegmentFormat.hashSize))
     sequence = header.firstSequence
     time = header.createdAt
+    expansion = expands && header.version >= PayloadExpansion.firstVersion ? PayloadExpansion() : nil
   }
 
   deinit { close(descriptor) }
@@ -157,6 +161,9 @@ final class SegmentReader {
     let time = window.integer(Int64.self, at: content + 8)
     guard sequence == self.sequence else { throw fault("the sequence number is \(sequence)") }
     guard time >= self.time else { throw fault("the time is before that of the record before") }
+    guard let expanded = expand(Array(window[payload]), of: sequence) else {
+      throw fault("it names a record that does not hold what it leaves out")
+    }
     defer {
       offset += size
       link = hash
@@ -164,8 +171,12 @@ final class SegmentReader {
       self.time = time
     }
     return AuditRecord(
-      lane: lane, segment: number, offset: offset, sequence: sequence, time: time, payload: Array(window[payload]),
-      hash: hash)
+      lane: lane, segment: number, offset: offset, sequence: sequence, time: time, payload: expanded, hash: hash)
+  }
+
+  private func expand(_ payload: [UInt8], of sequence: UInt64) -> [UInt8]? {
+    guard expansion != nil else { return payload }
+    return expansion?.expand(payload, of: sequence, at: offset)
   }
 
   /// How a segment ends.

@@ -10,11 +10,12 @@ final class SegmentWriter {
   private let base: UnsafeMutableRawPointer
   private let size: Int
   let number: UInt64
-  /// Where the next record goes.
-  private(set) var offset = SegmentFormat.headerSize
+  private var end = SegmentFormat.headerSize
 
-  var remaining: Int { size - offset }
-  var isThreeQuartersFull: Bool { offset >= size - size / 4 }
+  /// Where the next record goes.
+  var offset: Int { end }
+  var remaining: Int { size - end }
+  var isThreeQuartersFull: Bool { end >= size - size / 4 }
 
   /// Takes over a prepared segment and puts it into use by its header. nil when it is too small for one.
   init?(_ prepared: PreparedSegment, header: SegmentHeader) {
@@ -40,7 +41,7 @@ final class SegmentWriter {
   ///   - content: sequence number, time and payload as they stand in the file.
   ///   - payload: how many of these bytes are payload; the caller has made sure that the record fits.
   func write(content: UnsafeRawBufferPointer, payload: Int, hash: UnsafeRawBufferPointer) {
-    let record = base + offset
+    let record = base + end
     let total = SegmentFormat.recordSize(payload: payload)
     guard total <= remaining, let source = content.baseAddress, let digest = hash.baseAddress else { return }
     // The length first: it says how far an unfinished record may reach.
@@ -49,7 +50,7 @@ final class SegmentWriter {
     (record + 8).copyMemory(from: source, byteCount: content.count)
     (record + (total - SegmentFormat.hashSize)).copyMemory(from: digest, byteCount: SegmentFormat.hashSize)
     word(record + 4).store(SegmentFormat.committed.littleEndian, ordering: .releasing)
-    offset += total
+    end += total
   }
 
   private func word(_ pointer: UnsafeMutableRawPointer) -> UnsafeAtomic<UInt32> {
@@ -59,7 +60,7 @@ final class SegmentWriter {
   /// Unmaps the file and cuts off what was not used; nothing can be written afterwards.
   deinit {
     munmap(base, size)
-    _ = ftruncate(descriptor, offset)
+    _ = ftruncate(descriptor, end)
     close(descriptor)
   }
 

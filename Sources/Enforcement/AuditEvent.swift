@@ -131,9 +131,3 @@ public struct AuditFailure: Error, Hashable, Sendable {
   public var message: String
   public init(_ message: String) { self.message = message }
 }
-
-/// Where audit records go. Confined to one event loop.
-public protocol AuditSink: AnyObject {
-  /// Returns only once the record would survive the death of this process; throws if that cannot be had.
-  func append(_ event: AuditEvent) throws(AuditFailure)
-}

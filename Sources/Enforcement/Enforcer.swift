@@ -13,12 +13,12 @@ public enum Ruling: ~Copyable, Sendable {
 ///
 /// If the record cannot be made safe, the answer is a refusal, whatever the policy said.
 public struct Enforcer {
-  public let session: String
   public private(set) var policy: ScopedPolicy
+  private let session: AuditedSession
   private let audit: any AuditSink
 
   public init(session: String, policy: ScopedPolicy, audit: any AuditSink) {
-    self.session = session
+    self.session = AuditedSession(session)
     self.policy = policy
     self.audit = audit
   }
@@ -29,11 +29,11 @@ public struct Enforcer {
   /// Decides a command that has just come.
   public func admit(_ id: CommandID, _ command: Command) -> Ruling {
     switch decide(command) {
-    case .permit: return permit(id, command, rule: "", approvers: [])
+    case .permit: return permit(id, command)
     case .deny(let denial): return refuse(id, command, refusal(of: command, denial))
     case .hold(let requirement):
       // Handing a text over is not running it: what needs an approval waits when it is run (DECISIONS 13).
-      if command.stage == .prepare { return permit(id, command, rule: "", approvers: []) }
+      if command.stage == .prepare { return permit(id, command) }
       let rules = requirement.clauses.map(\.rule).joined(separator: ",")
       guard record(id, command, .hold, rule: rules, reason: "waits for approval") else { return unrecorded() }
       return .hold(requirement)
@@ -66,6 +66,14 @@ public struct Enforcer {
     refuse(id, command, refusal)
   }
 
+  /// Records how a command ended that had been permitted, `duration` µs after it began. Returns false when that failed.
+  public func finish(_ id: CommandID, _ outcome: Outcome, duration: Int64) -> Bool {
+    do {
+      try audit.finished(id, outcome, duration: duration, in: session)
+      return true
+    } catch { return false }
+  }
+
   /// Records anything else about this session. Returns false when that failed.
   public func note(_ event: AuditEvent) -> Bool {
     do {
@@ -77,39 +85,44 @@ public struct Enforcer {
   // MARK: Steps
 
   private func decide(_ command: Command) -> Decision {
-    switch command.detail {
-    case .sql(let sql):
-      // Not looked at, or not as the backend would: no grant can cover that (DECISIONS 6, 21).
-      switch sql.misunderstood {
-      case .tooLong: return .deny(Denial(rule: "gateway", reason: "the statement is too long to be decided"))
-      case .unsafe(let reason): return .deny(Denial(rule: "gateway", reason: reason))
-      case nil, .syntax, .tooDeep, .notText, .opaque: break
-      }
-      // What nobody can name, such as FunctionCall, may answer in a form that masks are not applied to.
-      if policy.mayMask, case .opaque(let what) = sql.misunderstood {
-        return .deny(
-          Denial(rule: "masking", reason: "\(what) cannot be masked, and masks apply to you on this connection"))
-      }
-      // COPY sends rows outside RowDescription, which masks are applied by.
-      if policy.mayMask, sql.statements.contains(where: { $0.kinds.contains(.copyTo) }) {
-        return .deny(
-          Denial(
-            rule: "masking", reason: "COPY cannot be masked yet, and masks apply to you on this connection",
-            hint: "Use SELECT instead."))
-      }
-    }
+    if let denial = denial(whatever: command.facts.shape.summary) { return .deny(denial) }
     return policy.decide(command)
+  }
+
+  /// What is refused whatever access and rules say.
+  private func denial(whatever summary: CommandSummary) -> Denial? {
+    // Not looked at, or not as the backend would: no grant can cover that (DECISIONS 6, 21).
+    switch summary.misunderstood {
+    case .tooLong: return Denial(rule: "gateway", reason: "the statement is too long to be decided")
+    case .unsafe(let reason): return Denial(rule: "gateway", reason: reason)
+    // What nobody can name, such as FunctionCall, may answer in a form that masks are not applied to.
+    case .opaque(let what) where policy.mayMask:
+      return Denial(rule: "masking", reason: "\(what) cannot be masked, and masks apply to you on this connection")
+    case nil, .syntax, .tooDeep, .notText, .opaque: break
+    }
+    // COPY sends rows outside RowDescription, which masks are applied by.
+    guard summary.kinds.contains(KindSet(.copyTo)), policy.mayMask else { return nil }
+    return Denial(
+      rule: "masking", reason: "COPY cannot be masked yet, and masks apply to you on this connection",
+      hint: "Use SELECT instead.")
   }
 
   /// A text that was not understood is answered as what it is, when nothing else speaks against it (DECISIONS 8).
   private func refusal(of command: Command, _ denial: Denial) -> Refusal {
-    switch command.detail {
-    case .sql(let sql):
-      if let misunderstood = sql.misunderstood, denial.rule == "access" || denial.rule == "gateway" {
-        return Refusal(.misunderstood(misunderstood), denial)
-      }
+    if let misunderstood = command.facts.shape.summary.misunderstood,
+      denial.rule == "access" || denial.rule == "gateway"
+    {
+      return Refusal(.misunderstood(misunderstood), denial)
     }
     return Refusal(.denied, denial)
+  }
+
+  /// A plain permit: the way of nearly every command.
+  private func permit(_ id: CommandID, _ command: Command) -> Ruling {
+    do {
+      try audit.permitted(id, command, in: session, policy: policy.hash)
+      return .forward(Permit(for: id))
+    } catch { return unrecorded() }
   }
 
   private func permit(_ id: CommandID, _ command: Command, rule: String, approvers: [String]) -> Ruling {
@@ -131,7 +144,7 @@ public struct Enforcer {
     note(
       .decided(
         DecisionRecord(
-          session: session, id: id, command: command, action: action, rule: rule, reason: reason,
+          session: session.name, id: id, command: command, action: action, rule: rule, reason: reason,
           approvers: approvers, policy: policy.hash)))
   }
 

@@ -77,7 +77,7 @@ extension PostgresConnection {
     if begun?.isDefinition == true { context.catalogs.invalidate(relay.target.catalogKey) }
     // A portal that stopped at its row limit goes on under the same command.
     if outcome.ending != .suspended { relay.underWay.remove(id) }
-    _ = relay.enforcer.note(.finished(session: name, command: id, outcome: outcome, duration: duration))
+    _ = relay.enforcer.finish(id, outcome, duration: duration)
   }
 
   private func analyze(_ text: String) {
@@ -189,10 +189,8 @@ extension PostgresConnection {
     guard let relay else { return }
     if relay.held != nil { dropHold(relay, step: .cancelled, reason: closingReason) }
     for command in relay.underWay.all {
-      _ = relay.enforcer.note(
-        .finished(
-          session: name, command: command.id, outcome: relay.session.outcome(ofLost: command.id),
-          duration: Clock.monotonic() - command.began))
+      _ = relay.enforcer.finish(
+        command.id, relay.session.outcome(ofLost: command.id), duration: Clock.monotonic() - command.began)
     }
     relay.underWay.removeAll()
     if let key = relay.clientKey { context.cancels.remove(key) }

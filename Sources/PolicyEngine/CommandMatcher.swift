@@ -15,7 +15,7 @@ struct CommandMatcher: Sendable, Hashable {
     guard let sql else { return true }
     switch command.detail {
     case .sql(let detail):
-      return command.couldBeAnything(detail) || sql.mayMatch(command, detail, effects)
+      return command.couldBeAnything || sql.mayMatch(command, detail, effects)
     }
   }
 
@@ -24,38 +24,17 @@ struct CommandMatcher: Sendable, Hashable {
     guard let sql else { return true }
     switch command.detail {
     case .sql(let detail):
-      return !command.couldBeAnything(detail) && sql.mustCover(command, detail)
+      return !command.couldBeAnything && sql.mustCover(command, detail)
     }
   }
 }
 
 extension Command {
   /// True when nothing can be said of it, so that every description fits and no exemption does.
-  var couldBeAnything: Bool {
-    switch detail {
-    case .sql(let detail): couldBeAnything(detail)
-    }
-  }
-
-  fileprivate func couldBeAnything(_ detail: SQLDetail) -> Bool {
-    if detail.misunderstood != nil || effects.isUnknown || footprint.isEverything { return true }
-    // It does something, and yet no statement is known that would do it.
-    return detail.statements.isEmpty && !(effects.isEmpty && footprint.accesses.isEmpty)
-  }
-}
-
-extension SQLStatement {
-  var couldBeAnything: Bool { effects.isUnknown || footprint.isEverything }
+  var couldBeAnything: Bool { facts.shape.summary.couldBeAnything }
 }
 
 extension Footprint {
-  fileprivate var isEverything: Bool {
-    switch self {
-    case .everything: true
-    case .resources: false
-    }
-  }
-
   /// The accesses; none for `.everything`, which is asked for first.
   fileprivate var accesses: [ResourceAccess] {
     switch self {

@@ -40,7 +40,7 @@ public struct ScopedPolicy: Sendable {
     var met: [String] = []
     var denial: Denial?
     var requirement: ApprovalRequirement?
-    let summary = CommandSummary.of(command)
+    let summary = command.facts.shape.summary
     for index in screens.indices where screens[index].passes(summary) && restrictions[index].meets(command) {
       let restriction = restrictions[index]
       if restriction.isShadow {

@@ -2,10 +2,8 @@ import AccessModel
 
 /// What one SQL text may do, worked out once and shared by every command that has this text.
 public final class Analysis: Sendable {
-  public let text: String
-  /// The effects of all statements together; `[]` for BEGIN, SET, an empty text.
-  public let effects: Effects
-  public let footprint: Footprint
+  /// What every command with this text shares.
+  public let facts: CommandFacts
   public let detail: SQLDetail
   /// The session settings that it changes, in order, as far as they are literal.
   public let settings: [SettingChange]
@@ -13,14 +11,18 @@ public final class Analysis: Sendable {
   public let isTransactionControl: Bool
 
   init(text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = []) {
-    self.text = text
-    self.effects = effects
-    self.footprint = footprint
+    facts = CommandFacts(
+      text: text, shape: CommandShape(effects: effects, footprint: footprint, detail: .sql(detail)))
     self.detail = detail
     self.settings = settings
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
   }
+
+  public var text: String { facts.text }
+  /// The effects of all statements together; `[]` for BEGIN, SET, an empty text.
+  public var effects: Effects { facts.shape.effects }
+  public var footprint: Footprint { facts.shape.footprint }
 
   /// The analysis of a text that was not understood: it may do everything.
   public convenience init(text: String, misunderstood: SQLMisunderstanding) {
@@ -36,7 +38,6 @@ public final class Analysis: Sendable {
 
   /// The command that runs or prepares this text.
   public func command(stage: Command.Stage = .execute, parameters: Parameters = .none) -> Command {
-    Command(
-      stage: stage, effects: effects, footprint: footprint, text: text, parameters: parameters, detail: .sql(detail))
+    Command(stage: stage, facts: facts, parameters: parameters)
   }
 }

@@ -7,6 +7,8 @@ import Testing
 
 /// What a record holds of each event.
 @Suite struct RecordContentTests {
+  static let nothing = CommandShape(effects: .read, footprint: .nothing, detail: .sql(SQLDetail(statements: [])))
+
   private func entry(_ event: AuditEvent) throws -> AuditEntry {
     var writer = JSONWriter()
     writer.event(event)

@@ -117,15 +117,15 @@ struct MayAndMustTests {
     }
     #expect(catches(writes("orders"), copy) && !catches(writes("customers"), copy))
     // An effect that no resource owns may be meant for any of them.
-    var loose = copy
-    loose.effects.formUnion(.administer)
+    let loose = copy.changed(effects: copy.effects.union(.administer))
     #expect(catches(Matcher(effects: EffectSelector(.administer), sql: tables("customers").sql), loose))
   }
 
   @Test("a table of the command that no statement owns is caught")
   func unownedTable() {
-    var command = PolicySample.command(PolicySample.insert)
-    command.footprint = command.footprint.union(Footprint([PolicySample.relation("customers", .read)]))
+    let insert = PolicySample.command(PolicySample.insert)
+    let command = insert.changed(
+      footprint: insert.footprint.union(Footprint([PolicySample.relation("customers", .read)])))
     #expect(catches(tables("customers"), command) && !excuses(tables("orders"), command))
   }
 

@@ -66,3 +66,12 @@ extension Decision {
     }
   }
 }
+
+extension Command {
+  /// The same with other effects or another footprint.
+  func changed(effects: Effects? = nil, footprint: Footprint? = nil) -> Command {
+    Command(
+      stage: stage, effects: effects ?? self.effects, footprint: footprint ?? self.footprint, text: text,
+      parameters: parameters, detail: detail)
+  }
+}

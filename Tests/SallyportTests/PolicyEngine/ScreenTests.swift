@@ -28,8 +28,8 @@ struct ScreenTests {
   }()
 
   private static let commands: [Command] = {
-    var unowned = PolicySample.command(PolicySample.begin)
-    unowned.footprint = Footprint([PolicySample.relation("customers", .read)])
+    let unowned = PolicySample.command(PolicySample.begin)
+      .changed(footprint: Footprint([PolicySample.relation("customers", .read)]))
     let nested = PolicySample.statement(.select, [.read, .write], [], where: .absent, kinds: [.select, .delete])
     let statements = [
       PolicySample.select, PolicySample.insert, PolicySample.deleteAll, PolicySample.deleteOne, PolicySample.create,
@@ -43,7 +43,7 @@ struct ScreenTests {
   func screen() {
     var stopped = 0
     var matched = 0
-    let summaries = Self.commands.map(CommandSummary.of)
+    let summaries = Self.commands.map(\.facts.shape.summary)
     for matcher in Self.matchers {
       let screen = Screen(matcher)
       for (command, summary) in zip(Self.commands, summaries) {
