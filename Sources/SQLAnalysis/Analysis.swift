@@ -11,15 +11,32 @@ public final class Analysis: Sendable {
   public let settings: [SettingChange]
   /// True when it holds nothing but BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, and at least one of them.
   public let isTransactionControl: Bool
+  /// True when every text of the same normal form has this analysis too, see `PlainLiterals`.
+  let isTemplate: Bool
 
-  init(text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = []) {
+  init(
+    text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = [],
+    isTemplate: Bool = false
+  ) {
     self.text = text
     self.effects = effects
     self.footprint = footprint
     self.detail = detail
     self.settings = settings
+    self.isTemplate = isTemplate
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
+  }
+
+  /// The analysis of another text of the same normal form: all of it but the text.
+  init(text: String, like template: Analysis) {
+    self.text = text
+    effects = template.effects
+    footprint = template.footprint
+    detail = template.detail
+    settings = template.settings
+    isTransactionControl = template.isTransactionControl
+    isTemplate = template.isTemplate
   }
 
   /// The analysis of a text that was not understood: it may do everything.
