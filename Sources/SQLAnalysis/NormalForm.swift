@@ -59,12 +59,12 @@ struct NormalForm {
 
 /// What a byte begins, outside of literals and quoted names.
 private enum ByteKind: UInt8 {
-  /// Nothing but itself.
-  case plain
-  case blank
   /// A letter, an underscore, or a byte of a character that is not ASCII: a name or key word.
   case letter
   case digit
+  /// Nothing but itself.
+  case plain
+  case blank
   case quote
   /// A quoted name.
   case doubleQuote
@@ -114,8 +114,8 @@ private struct NormalFormScanner {
   mutating func run() -> Bool {
     while at < end {
       switch ByteKind(rawValue: kind(at)) {
-      case .plain, .blank: at += 1
       case .letter: skipName()
+      case .plain, .blank: at += 1
       case .digit: if !number() { return false }
       case .quote: if !string() { return false }
       case .doubleQuote: if !skipQuotedName() { return false }
@@ -146,10 +146,10 @@ private struct NormalFormScanner {
 
   /// To the end of an identifier or key word, so that no digit in it is a number.
   private mutating func skipName() {
-    repeat {
-      at += 1
-    } while at < end
-      && (kind(at) == ByteKind.letter.rawValue || kind(at) == ByteKind.digit.rawValue)
+    var next = at + 1
+    // Letters and digits are the first two kinds.
+    while next < end, kind(next) <= ByteKind.digit.rawValue { next += 1 }
+    at = next
   }
 
   private mutating func skipDigits() {
