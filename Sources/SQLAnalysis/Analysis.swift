@@ -9,14 +9,29 @@ public final class Analysis: Sendable {
   public let settings: [SettingChange]
   /// True when it holds nothing but BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, and at least one of them.
   public let isTransactionControl: Bool
+  /// True when every text of the same normal form has this analysis too, see `PlainLiterals`.
+  let isTemplate: Bool
 
-  init(text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = []) {
+  init(
+    text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = [],
+    isTemplate: Bool = false
+  ) {
     facts = CommandFacts(
       text: text, shape: CommandShape(effects: effects, footprint: footprint, detail: .sql(detail)))
     self.detail = detail
     self.settings = settings
+    self.isTemplate = isTemplate
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
+  }
+
+  /// The analysis of another text of the same normal form: all of it but the text.
+  init(text: String, like template: Analysis) {
+    facts = CommandFacts(text: text, shape: template.facts.shape)
+    detail = template.detail
+    settings = template.settings
+    isTransactionControl = template.isTransactionControl
+    isTemplate = template.isTemplate
   }
 
   public var text: String { facts.text }

@@ -1,6 +1,7 @@
 import AccessModel
 
-/// Analyses by exact text, so that a text seen before costs one look-up (DECISIONS 1).
+/// Analyses by exact text, so that a text seen before costs one look-up (DECISIONS 1); behind them those by normal form,
+/// for texts that differ from one seen before in plain literals only.
 ///
 /// Not Sendable: each event loop has its own. Bounded in entries and bytes; what was not used since the hand last came
 /// by goes first (second chance). All entries belong to one epoch of the function catalogue.
@@ -27,6 +28,7 @@ public struct AnalysisCache {
   private var hand = 0
   /// Clients choose the texts, so that the hash needs a secret.
   private let seed: UInt64
+  private var templates = TemplateCache()
 
   /// A cache of at most `entryLimit` texts (at least 1) and some `byteLimit` bytes.
   public init(entryLimit: Int = 4_096, byteLimit: Int = 16 << 20) {
@@ -41,8 +43,13 @@ public struct AnalysisCache {
     entries.reserveCapacity(min(limit, 1_024))
   }
 
-  /// The analysis of the text with exactly these bytes, or nil.
+  /// The analysis of the text with exactly these bytes, or nil. When only its normal form is known, a new object that
+  /// is not kept: such texts hardly come again.
   public mutating func find(_ text: UnsafeRawBufferPointer) -> Analysis? {
+    findExact(text) ?? templates.find(text)
+  }
+
+  private mutating func findExact(_ text: UnsafeRawBufferPointer) -> Analysis? {
     let hash = AnalysisCache.hash(text, seed)
     var slot = Int(truncatingIfNeeded: hash) & mask
     while slots[slot] != 0 {
@@ -64,7 +71,8 @@ public struct AnalysisCache {
     guard weight <= byteLimit / 4 else { return }
     var text = analysis.text
     let hash = text.withUTF8 { AnalysisCache.hash(UnsafeRawBufferPointer($0), seed) }
-    guard text.withUTF8({ find(UnsafeRawBufferPointer($0)) }) == nil else { return }
+    guard text.withUTF8({ findExact(UnsafeRawBufferPointer($0)) }) == nil else { return }
+    if analysis.isTemplate { templates.insert(analysis, weight: weight) }
     while !entries.isEmpty, entries.count >= entryLimit || bytes + weight > byteLimit { evict() }
     entries.append(Entry(hash: hash, analysis: analysis, weight: weight, isRecent: false))
     bytes += weight
@@ -78,6 +86,7 @@ public struct AnalysisCache {
     for slot in slots.indices { slots[slot] = 0 }
     bytes = 0
     hand = 0
+    templates.removeAll()
   }
 }
 
@@ -138,13 +147,13 @@ extension AnalysisCache {
     return 512 + analysis.text.utf8.count + 384 * analysis.detail.statements.count + 256 * accesses
   }
 
-  private static func isEqual(_ text: String, _ bytes: UnsafeRawBufferPointer) -> Bool {
+  static func isEqual(_ text: String, _ bytes: UnsafeRawBufferPointer) -> Bool {
     text.utf8.withContiguousStorageIfAvailable { mine in
       isEqual(UnsafeRawBufferPointer(mine), bytes)
     } ?? text.utf8.elementsEqual(bytes)
   }
 
-  private static func isEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+  static func isEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
     guard a.count == b.count else { return false }
     var at = 0
     while at + 8 <= a.count {
@@ -161,7 +170,7 @@ extension AnalysisCache {
   }
 
   /// Multiplies eight bytes at a time and folds the halves of the product, as wyhash does.
-  private static func hash(_ bytes: UnsafeRawBufferPointer, _ seed: UInt64) -> UInt64 {
+  static func hash(_ bytes: UnsafeRawBufferPointer, _ seed: UInt64) -> UInt64 {
     var hash = seed ^ UInt64(truncatingIfNeeded: bytes.count)
     var at = 0
     while at + 8 <= bytes.count {

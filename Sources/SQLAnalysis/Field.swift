@@ -18,7 +18,8 @@ enum Field: String, CaseIterable {
     transformTypeName = "type_name", fromsql, tosql, opername, owner, newowner, authrole, role, user, grantor, newrole,
     setstmt, extname, pubtable, identitySequence, joinUsingAlias = "join_using_alias", items, method, functions,
     subquery, parameters, indirection, conditionname, isall, subtype, def, collname, lateral, subname, schemaElts, cmds,
-    isGrant = "is_grant", expr, result, defresult, target, renameType, location, typmods, arrayBounds
+    isGrant = "is_grant", expr, result, defresult, target, renameType, location, typmods, arrayBounds,
+    limitCount, limitOffset
   /// An element of a list.
   case element = "[]"
   case unrecognized = "?"
@@ -69,7 +70,7 @@ extension Field {
       .relations, .objects, .object, .objname, .objtype, .removeType, .behavior, .targtype, .objargs, .items, .method,
       .functions, .subquery, .parameters, .indirection, .conditionname, .isall, .subtype, .def, .collname, .lateral,
       .subname, .schemaElts, .cmds, .isGrant, .expr, .result, .defresult, .target, .renameType, .location, .typmods,
-      .arrayBounds:
+      .arrayBounds, .limitCount, .limitOffset:
       .structure
     }
   }

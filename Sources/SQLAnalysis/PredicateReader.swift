@@ -4,6 +4,7 @@ import AccessModel
 ///
 /// It is `absent` when there is none, when it is true whatever the row holds, and when it touches no column of the
 /// target. Not found out: predicates that are true by arithmetic (`id > 0 OR id <= 0`), or by what a parameter holds.
+/// Reads no value of a constant beside a column: `PlainLiterals` counts on that.
 struct PredicateReader {
   /// What a condition comes to, as far as constants tell.
   enum Truth: Hashable {

@@ -89,7 +89,7 @@ public enum SQLAnalyzer {
     }
     return Analysis(
       text: text, effects: statements.reduce(into: []) { $0.formUnion($1.effects) }, footprint: union(statements),
-      detail: SQLDetail(statements: statements), settings: settings)
+      detail: SQLDetail(statements: statements), settings: settings, isTemplate: PlainLiterals.areAll(in: tape, text))
   }
 
   /// All footprints together, joined once: a text may hold a hundred thousand statements.
