@@ -39,7 +39,7 @@ lint:  ## layout and rules of the Swift code; syntax of shell and Python
 format:  ## lay the Swift code out
 	@swift format format --in-place --recursive --parallel $(swift_sources)
 
-bench: deps-bench build  ## direct, PgBouncer, HAProxy and Sallyport side by side, into BENCHMARKS.md
+bench: deps-bench build  ## speed beside PgBouncer and HAProxy, idle sessions, start; bars into BENCHMARKS.md
 	@Benchmarks/pg/bench.sh
 
 SAMPLES ?= 200000

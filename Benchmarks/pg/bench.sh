@@ -3,8 +3,12 @@
 #
 #   Benchmarks/pg/bench.sh [--without-sallyport]     without: prints, and leaves BENCHMARKS.md alone
 #   BENCH_ROUNDS=5 BENCH_SECONDS=4                   more or longer rounds
+#   BENCH_ONLY='prepared|start'                      only the scenarios that this fits; prints, as above. There are
+#                                                    simple-1 simple-16 extended-1 extended-16 prepared-1 prepared-16
+#                                                    bulk idle-plaintext idle-tls sessions-5000 start
 #
-# Starts everything itself on free ports, and ends it. bench.py measures and writes the section into BENCHMARKS.md.
+# Starts everything on free ports, and ends it: PostgreSQL and the other proxies here, the gateways in bench.py, which
+# measures and writes the section into BENCHMARKS.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -26,7 +30,7 @@ cleanup() {
   local child
   for child in ${children[@]+"${children[@]}"}; do kill -TERM "$child" 2>/dev/null || true; done
   for child in ${children[@]+"${children[@]}"}; do
-    for _ in {1..50}; do kill -0 "$child" 2>/dev/null || break; sleep 0.1; done
+    for _ in {1..200}; do kill -0 "$child" 2>/dev/null || break; sleep 0.1; done
     ! kill -0 "$child" 2>/dev/null || kill -KILL "$child"
   done
   [[ -z $work ]] || { scripts/pg-cluster.sh stop "$work/cluster"; rm -rf "$work"; }
@@ -61,7 +65,7 @@ chmod 711 "$work"
 (umask 077 && : >"$work/targets.tsv")
 
 read -r backend socket < <(scripts/pg-cluster.sh start "$work/cluster" 0 --until-exit $$ --user bench_app:scram-sha-256 \
-  --set shared_buffers=256MB) || fail "PostgreSQL did not start"
+  --user bench_standin:trust --set shared_buffers=256MB --set max_connections=1100) || fail "PostgreSQL did not start"
 password=$(<"$work/cluster/passwords/bench_app")
 postgres=("$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$socket" -p "$backend" -U postgres)
 "${postgres[@]}" -d postgres -c 'CREATE DATABASE bench'
@@ -117,22 +121,10 @@ children+=($!)
 await haproxy $! "$port"
 target HAProxy $! "$port" bench_app bench "$password"
 
-if [[ -n $with_sallyport ]]; then
-  port=$(free_port)
-  sed "s/@GATEWAY_PORT@/$port/; s/@BACKEND_PORT@/$backend/" Benchmarks/pg/sallyport.yaml >"$work/sallyport.yaml"
-  mkdir -m 700 "$work/data"
-  SALLYPORT_BENCH_PASSWORD=$password "$sallyport" serve --config "$work/sallyport.yaml" --data "$work/data" \
-    >"$work/sallyport.log" 2>&1 &
-  gateway=$!
-  children+=("$gateway")
-  await sallyport "$gateway" "$port"
-  token=$("$sallyport" token create --user ana --name bench --data "$work/data") || fail "no token"
-  target Sallyport "$gateway" "$port" ana bench "$token"
-fi
-
+# In the background, so that a signal to this script ends the gateways too: bench.py stops them.
 python=$(command -v /usr/bin/python3 python3 | head -n 1)
-"$python" Benchmarks/pg/bench.py --targets "$work/targets.tsv" --scratch "$work" --pg-bin "$pg_bin" \
-  --rounds "${BENCH_ROUNDS:-5}" --seconds "${BENCH_SECONDS:-3}" ${with_sallyport:+--into BENCHMARKS.md}
-
-# What was measured had to be recorded: the trail must hold together.
-[[ -z $with_sallyport ]] || "$sallyport" audit verify --data "$work/data"
+"$python" -B Benchmarks/pg/bench.py --targets "$work/targets.tsv" --scratch "$work" --pg-bin "$pg_bin" \
+  --rounds "${BENCH_ROUNDS:-5}" --seconds "${BENCH_SECONDS:-3}" --only "${BENCH_ONLY:-}" \
+  ${with_sallyport:+--sallyport "$sallyport" --into BENCHMARKS.md} &
+children+=($!)
+wait $!
