@@ -25,8 +25,7 @@ final class StreamSocket: Polled, Closable {
   private(set) var isOpen = true
 
   private let descriptor: Int32
-  /// What was written and has not been encrypted or sent.
-  private var plain: [ByteBuffer] = []
+  /// What waits to be sent, encrypted if there is TLS.
   private var pending: [ByteBuffer] = []
   private var pendingBytes = 0
   private var interest: UInt32
@@ -127,26 +126,17 @@ final class StreamSocket: Polled, Closable {
   /// Puts bytes behind what waits; `flush` sends them.
   func write(_ bytes: ByteBuffer) {
     guard isOpen, !isFinishing, bytes.readableBytes > 0 else { return }
-    plain.append(bytes)
+    guard let tls else { return enqueue(bytes) }
+    do {
+      try tls.write(bytes)
+    } catch { end(error) }
   }
 
   /// Sends what the kernel takes now; the rest goes as room comes.
   func flush() {
-    guard isOpen, !plain.isEmpty || tls != nil else { return }
-    let waited = !pending.isEmpty
-    if let tls {
-      do {
-        for bytes in plain { try tls.write(bytes) }
-      } catch {
-        plain.removeAll()
-        return end(error)
-      }
-      while let bytes = tls.takeOutput() { enqueue(bytes) }
-    } else {
-      for bytes in plain { enqueue(bytes) }
-    }
-    plain.removeAll(keepingCapacity: true)
-    if !waited, !pending.isEmpty { send() }
+    guard isOpen else { return }
+    if let tls { while let bytes = tls.takeOutput() { enqueue(bytes) } }
+    if !pending.isEmpty, interest & StreamSocket.output == 0 { send() }
   }
 
   private func enqueue(_ bytes: ByteBuffer) {
@@ -156,30 +146,30 @@ final class StreamSocket: Polled, Closable {
 
   private func send() {
     join()
-    var head = 0
+    var sent = 0
     var code: Int32 = 0
-    while head < pending.count {
-      let wanted = pending[head].readableBytes
-      let sent = pending[head].withUnsafeReadableBytes { bytes in
-        let sent = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-        if sent < 0 { code = errno }
-        return Swift.max(0, sent)
-      }
-      pendingBytes -= sent
-      guard sent == wanted else {
-        pending[head].moveReaderIndex(forwardBy: sent)
+    while sent < pending.count {
+      let wanted = pending[sent].readableBytes
+      let count = transmit(pending[sent])
+      if count < 0 { code = errno } else { pendingBytes -= count }
+      guard count == wanted else {
+        if count > 0 { pending[sent].moveReaderIndex(forwardBy: count) }
         if code == 0 || code == EINTR { continue }
         break
       }
-      head += 1
+      sent += 1
     }
-    if head == pending.count {
-      pending.removeAll(keepingCapacity: head <= 8)
+    if sent == pending.count {
+      pending.removeAll(keepingCapacity: sent <= 8)
     } else {
-      pending.removeFirst(head)
+      pending.removeFirst(sent)
     }
     if code != 0, code != EAGAIN, code != EINTR { return end(IOError(errnoCode: code, reason: "write")) }
     sentSome()
+  }
+
+  private func transmit(_ bytes: ByteBuffer) -> Int {
+    bytes.withUnsafeReadableBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   }
 
   private func sentSome() {
@@ -229,9 +219,9 @@ final class StreamSocket: Polled, Closable {
     isFinishing = true
     if let tls {
       tls.close()
-      while let bytes = tls.takeOutput() { enqueue(bytes) }
+      flush()
     }
-    if pending.isEmpty { closeOutput() } else { send() }
+    if isOpen, pending.isEmpty { closeOutput() }
   }
 
   private func closeOutput() {
@@ -246,7 +236,6 @@ final class StreamSocket: Polled, Closable {
     isOpen = false
     reactor.forget(descriptor)
     Glibc.close(descriptor)
-    plain.removeAll()
     pending.removeAll()
     pendingBytes = 0
     tls = nil
