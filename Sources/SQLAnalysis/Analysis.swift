@@ -9,15 +9,24 @@ public final class Analysis: Sendable {
   public let detail: SQLDetail
   /// The session settings that it changes, in order, as far as they are literal.
   public let settings: [SettingChange]
+  /// What else matters to the session that runs it.
+  public let traits: SessionTraits
+  /// What the arguments of a lone EXECUTE do.
+  let arguments: Part?
   /// True when it holds nothing but BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, and at least one of them.
   public let isTransactionControl: Bool
 
-  init(text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = []) {
+  init(
+    text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = [],
+    traits: SessionTraits = SessionTraits(), arguments: Part? = nil
+  ) {
     self.text = text
     self.effects = effects
     self.footprint = footprint
     self.detail = detail
     self.settings = settings
+    self.traits = traits
+    self.arguments = arguments
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
   }
