@@ -127,3 +127,44 @@ public final class CatalogSnapshot: Sendable {
   /// True when nothing but itself is touched by whoever touches this relation.
   func standsAlone(_ oid: UInt32) -> Bool { onward[oid] == nil && parents[oid] == nil && viewRoutines[oid] == nil }
 }
+
+extension CatalogSnapshot.Contents {
+  /// Extensions whose compiled code computes and does nothing else. A C function takes a superuser to make, and an
+  /// extension's owner to add to it.
+  private static let trustedExtensions: Set<String> = [
+    "bloom", "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch",
+    "hstore", "intarray", "isn", "ltree", "pg_trgm", "pgcrypto", "postgis", "seg", "tsm_system_rows",
+    "tsm_system_time", "unaccent", "uuid-ossp", "vector",
+  ]
+
+  /// What a routine's language and extension say of it: `sql` with its text, `native`, or another.
+  public static func body(language: String, text: String, extension name: String) -> CatalogSnapshot.Routine.Body {
+    switch language {
+    case "sql": .sql(text)
+    case "native" where trustedExtensions.contains(name): .trusted
+    default: .unknown
+    }
+  }
+
+  /// Adds a routine that a view or rule calls.
+  public mutating func add(_ routine: CatalogSnapshot.RoutineName, calledBy view: UInt32) {
+    if routine.isHarmless { return }
+    viewRoutines[view, default: []].append(routine)
+  }
+
+  /// Adds a routine behind an operator or a cast.
+  public mutating func addHidden(_ routine: CatalogSnapshot.RoutineName) {
+    if !routine.isHarmless { hiddenRoutines.insert(routine) }
+  }
+}
+
+extension CatalogSnapshot.RoutineName {
+  /// PostgreSQL's own, and nothing to mind.
+  fileprivate var isHarmless: Bool {
+    guard schema == "pg_catalog", name != "set_config" else { return false }
+    switch BuiltinFunction.named(name) {
+    case .harmless: return true
+    case .writes, .administers, .dangerous, nil: return false
+    }
+  }
+}

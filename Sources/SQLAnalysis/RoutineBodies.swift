@@ -96,11 +96,10 @@ extension Analysis {
     }
   }
 
-  /// What running the prepared statement that this text names does, given the text by which it was made.
-  ///
-  /// nil when this is no lone EXECUTE or that is no lone PREPARE of the name.
+  /// What running the prepared statement that this text names does, given the text by which it was made: the one PREPARE
+  /// of that name, or the text that the protocol gave the name to. nil when this is no lone EXECUTE.
   public func executing(_ prepared: Analysis) -> Analysis? {
-    guard let name = traits.executes, let arguments, prepared.traits.prepares == name,
+    guard let name = traits.executes, let arguments, prepared.traits.prepares ?? name == name,
       prepared.detail.misunderstood == nil
     else { return nil }
     var traits = SessionTraits()

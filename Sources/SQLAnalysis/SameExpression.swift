@@ -4,14 +4,19 @@ extension PredicateReader {
   private static let armLimit = 16
 
   /// True when two expressions are written alike, wherever they stand. Over the step limit nothing is.
+  ///
+  /// What a column is compared with is not looked at, so that texts that differ in nothing else mean the same:
+  /// `id = 5 OR NOT (id = 6)` counts as if both were 5.
   mutating func isSame(_ a: UInt32, _ b: UInt32) -> Bool {
-    var work = [(a, b)]
-    while let (a, b) = work.popLast() {
+    var work = [(a, b, false)]
+    while let (a, b, isCompared) = work.popLast() {
       steps += 1
       if steps > PredicateReader.stepLimit { return false }
       let kind = tape.kind(a)
       guard kind == tape.kind(b) else { return false }
+      let compares = isCompared && (kind == .list || kind == .array) || isComparison(a)
       switch kind {
+      case .aConst where isCompared: continue
       case .text, .number: if !tape.isEqual(a, b) { return false }
       // libpg_query writes neither 0 nor negative numbers, so that these two look alike.
       case .integer: if !tape.has(a, .ival) { return false }
@@ -25,10 +30,18 @@ extension PredicateReader {
           break
         }
         guard tape[left].field == tape[right].field else { return false }
-        work.append((left, right))
+        work.append((left, right, compares))
       }
     }
     return true
+  }
+
+  private func isComparison(_ node: UInt32) -> Bool {
+    guard tape.kind(node) == .aExpr else { return false }
+    let kind = tape.text(node, .kind) ?? ""
+    if kind == "AEXPR_IN" || kind.hasPrefix("AEXPR_BETWEEN") || kind.hasPrefix("AEXPR_NOT_BETWEEN") { return true }
+    guard kind == "AEXPR_OP", let name = tape.names(tape.child(node, .name))?.last else { return false }
+    return ["=", "<>", "<", "<=", ">", ">="].contains(tape.text(name))
   }
 
   private func nextPart(_ children: inout Tape.Children) -> UInt32? {
