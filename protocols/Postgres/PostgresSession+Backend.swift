@@ -18,6 +18,7 @@ extension PostgresSession {
 
   /// Deals with the next frame. Returns false when it must wait for bytes, names or a plan.
   private mutating func takeBackendFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    if case .catalog = replies.head, let isTaken = try takeCatalogFrame(header) { return isTaken }
     switch header.tag {
     case BackendTag.dataRow: return try takeDataRow(header)
     case BackendTag.copyData:
@@ -123,7 +124,7 @@ extension PostgresSession {
       guard let known = portalMasks[portal] else { throw .backend("rows came before their columns were known") }
       return known
     case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
-      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse:
+      .closeStatement, .closePortal, .sync, .catalog, .failingQuery, .failingParse:
       throw .backend("the backend sent a row that nothing asked for")
     }
   }
@@ -133,7 +134,7 @@ extension PostgresSession {
     switch replies.head {
     case .query(let id), .functionCall(let id), .execute(let id, _): progress = Progress(id: id)
     case .none, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal,
-      .sync, .failingQuery, .failingParse:
+      .sync, .catalog, .failingQuery, .failingParse:
       break
     }
   }
@@ -154,7 +155,7 @@ extension PostgresSession {
       replies.removeHead()
       backend.pass(header)
       return true
-    case .none, .functionCall, .parse, .bind, .execute, .closeStatement, .closePortal, .sync, .failingQuery,
+    case .none, .functionCall, .parse, .bind, .execute, .closeStatement, .closePortal, .sync, .catalog, .failingQuery,
       .failingParse:
       throw .backend("the backend described columns that nothing asked for")
     }
