@@ -35,6 +35,10 @@ final class PostgresConnection {
     var footprints: [CommandID: Footprint] = [:]
     /// Commands under way that may change the schema.
     var definitions: Set<CommandID> = []
+    /// Present when names matter to the policy.
+    var names: SessionAnalyses?
+    /// Of the session's count, as far as the catalogue has been told.
+    var toldDefinitions: UInt64 = 0
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
