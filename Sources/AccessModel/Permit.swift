@@ -25,6 +25,8 @@ public struct ControlPermit: ~Copyable, Sendable {
     case copyData
     /// The statement that always fails, in place of a refused one (DECISIONS 2).
     case failingStatement
+    /// SHOW of the settings that decide what names mean; its answer does not reach the client (DECISIONS 6).
+    case catalog
     /// CancelRequest, on a connection of its own.
     case cancel
   }

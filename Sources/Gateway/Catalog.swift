@@ -1,28 +1,41 @@
 import AccessModel
 import NIOConcurrencyHelpers
+import NIOCore
 import PolicyEngine
 import Postgres
+import SQLAnalysis
+import Synchronization
 
-/// The relations of one database and their columns, as a look-up over a side connection found them.
+/// The relations of one database and their columns, as a look-up over a side connection found them, with what names
+/// stand for in it.
 struct Catalog: Sendable {
   var relations: [UInt32: RelationNames] = [:]
   /// OIDs by relation name, whatever the schema.
   var oids: [String: [UInt32]] = [:]
+  /// What names may stand for, once the look-up is through.
+  var snapshot = CatalogSnapshot.empty
+  /// The same for look-ups that found the same; empty when that is not known.
+  var stamp = ""
   /// When the look-up began, µs on the monotonic clock.
   var readAt: Int64 = 0
 
-  /// How old a catalogue may be when a mask depends on it, in µs (DECISIONS 5, `catalog_max_age`).
+  /// How old a catalogue may be when a decision or a mask depends on it, in µs (DECISIONS 5, `catalog_max_age`).
   static let maxAge: Int64 = 5_000_000
-  /// How old it may be to believe that a relation does not exist, in µs.
+  /// How old it is when it is looked up again while it still serves, in µs.
+  static let refreshAge: Int64 = 2_500_000
+  /// How old it may be to believe that something does not exist, in µs.
   static let maxAgeOfAbsence: Int64 = 200_000
 
   func isOlder(than age: Int64) -> Bool { Clock.monotonic() - readAt > age }
 
+  mutating func add(oid: UInt32, schema: String, relation: String) {
+    guard relations[oid] == nil else { return }
+    relations[oid] = RelationNames(schema: schema, name: relation, columns: [:])
+    oids[relation, default: []].append(oid)
+  }
+
   mutating func add(oid: UInt32, schema: String, relation: String, attribute: Int16, column: String) {
-    if relations[oid] == nil {
-      relations[oid] = RelationNames(schema: schema, name: relation, columns: [:])
-      oids[relation, default: []].append(oid)
-    }
+    add(oid: oid, schema: schema, relation: relation)
     relations[oid]?.columns[attribute] = column
   }
 
@@ -47,7 +60,50 @@ extension RelationNames {
   }
 }
 
-/// The newest catalogue of each database, shared by all sessions on it.
+/// The newest catalogue of one database as one account sees it, shared by all sessions that are on it.
+final class CatalogSlot: Sendable {
+  private struct State: Sendable {
+    var catalog: Catalog?
+    /// Begun while nothing newer was known to have happened.
+    var reading: EventLoopFuture<Catalog>?
+  }
+  private let state = NIOLockedValueBox(State())
+  private let changes = Atomic<UInt64>(0)
+
+  /// Grows whenever what `catalog` gives is another one.
+  var version: UInt64 { changes.load(ordering: .acquiring) }
+  var catalog: Catalog? { state.withLockedValue { $0.catalog } }
+  var isReading: Bool { state.withLockedValue { $0.reading != nil } }
+
+  /// The schema changed: what is known, and what is being read, is out of date.
+  func invalidate() {
+    state.withLockedValue { $0 = State() }
+    changes.wrappingAdd(1, ordering: .acquiringAndReleasing)
+  }
+
+  /// Reads it anew; whoever asks while it is being read waits for the same answer.
+  func read(
+    on loop: any EventLoop, _ start: (_ known: Catalog?) -> EventLoopFuture<Catalog>
+  ) -> EventLoopFuture<Catalog> {
+    if let reading = state.withLockedValue({ $0.reading }) { return reading.hop(to: loop) }
+    let version = version
+    let promise = loop.makePromise(of: Catalog.self)
+    let future = promise.futureResult
+    state.withLockedValue { $0.reading = future }
+    start(catalog).whenComplete { [self] result in
+      state.withLockedValue { state in
+        if state.reading === future { state.reading = nil }
+        guard case .success(let catalog) = result, version == self.version else { return }
+        state.catalog = catalog
+        changes.wrappingAdd(1, ordering: .acquiringAndReleasing)
+      }
+      promise.completeWith(result)
+    }
+    return future
+  }
+}
+
+/// The catalogues of all databases in use.
 final class CatalogCache: Sendable {
   /// Which database: two connections can lead to one, and are kept apart all the same.
   struct Key: Hashable, Sendable {
@@ -56,10 +112,24 @@ final class CatalogCache: Sendable {
     /// Two accounts can see different things.
     var user: String
   }
-  private let catalogs = NIOLockedValueBox<[Key: Catalog]>([:])
+  private let slots = NIOLockedValueBox<[Key: CatalogSlot]>([:])
 
-  func find(_ key: Key) -> Catalog? { catalogs.withLockedValue { $0[key] } }
-  func store(_ catalog: Catalog, for key: Key) { catalogs.withLockedValue { $0[key] = catalog } }
-  /// The schema changed: what is known of the database is out of date.
-  func invalidate(_ key: Key) { catalogs.withLockedValue { $0[key] = nil } }
+  func slot(_ key: Key) -> CatalogSlot {
+    slots.withLockedValue { slots in
+      if let slot = slots[key] { return slot }
+      let slot = CatalogSlot()
+      slots[key] = slot
+      return slot
+    }
+  }
+
+  func find(_ key: Key) -> Catalog? { slots.withLockedValue { $0[key] }?.catalog }
+
+  /// The schema changed, by whatever account: what is known of the database is out of date.
+  func invalidate(_ key: Key) {
+    let all = slots.withLockedValue { slots in
+      slots.filter { $0.key.connection == key.connection && $0.key.database == key.database }.map(\.value)
+    }
+    for slot in all { slot.invalidate() }
+  }
 }

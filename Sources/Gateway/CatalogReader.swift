@@ -5,36 +5,37 @@ import Postgres
 /// Reads the catalogue of a database over a connection of its own. Names no user-made object: the session's
 /// search_path is pg_catalog alone (CVE-2025-12819).
 final class CatalogReader: StreamOwner {
-  private static let query = """
-    SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname FROM pg_catalog.pg_class c \
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
-    """
-  /// Columns of all relations together.
-  private static let columnLimit = 2_000_000
+  /// Rows of all kinds together; nearly all are columns.
+  private static let rowLimit = 2_000_000
 
   private let opening: BackendOpening
   private let promise: EventLoopPromise<Catalog>
   private var buffer = ByteBuffer()
-  private var catalog = Catalog()
-  private var columns = 0
-  private var isReading = false
+  /// What was read before; only what has changed since is worth reading.
+  private let known: Catalog?
+  private var builder: CatalogBuilder?
+  private var rows = 0
+  /// Nothing but the stamp was asked for.
+  private var isComparing = false
   private var deadline: Scheduled<Void>?
 
-  private init(opening: BackendOpening, promise: EventLoopPromise<Catalog>) {
+  private init(opening: BackendOpening, known: Catalog?, promise: EventLoopPromise<Catalog>) {
     self.opening = opening
+    self.known = known
     self.promise = promise
   }
 
-  /// Reads the catalogue with the account of a session. The future fails with `DialFailure`.
-  static func read(_ target: BackendTarget, context: GatewayContext, on reactor: Reactor) -> EventLoopFuture<Catalog> {
+  /// Reads the catalogue with the account of a session; when nothing has changed since `known` was read, the same again
+  /// with a new time. The future fails with `DialFailure`.
+  static func read(
+    _ target: BackendTarget, known: Catalog? = nil, context: GatewayContext, on reactor: Reactor
+  ) -> EventLoopFuture<Catalog> {
     context.dialler.dial(target.settings.address, region: target.settings.region, on: reactor)
-      .flatMap { read(target, context: context, over: $0.value) }
+      .flatMap { read(target, known: known, context: context, over: $0.value) }
   }
 
   private static func read(
-    _ target: BackendTarget, context: GatewayContext, over stream: StreamSocket
+    _ target: BackendTarget, known: Catalog?, context: GatewayContext, over stream: StreamSocket
   ) -> EventLoopFuture<Catalog> {
     let promise = stream.reactor.makePromise(of: Catalog.self)
     let parameters: [StartupMessage.Parameter] = [
@@ -43,7 +44,7 @@ final class CatalogReader: StreamOwner {
       .init("client_encoding", "UTF8"),
     ]
     let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
-    let reader = CatalogReader(opening: opening, promise: promise)
+    let reader = CatalogReader(opening: opening, known: known, promise: promise)
     stream.owner = reader
     let bound = NIOLoopBound((reader, stream), eventLoop: stream.reactor)
     reader.deadline = stream.reactor.scheduleTask(in: context.deadlines.catalog) {
@@ -56,7 +57,7 @@ final class CatalogReader: StreamOwner {
 
   func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {
     var bytes = bytes
-    guard !isReading else {
+    guard builder == nil else {
       buffer.writeBuffer(&bytes)
       return take(stream)
     }
@@ -64,13 +65,17 @@ final class CatalogReader: StreamOwner {
     case .pending: break
     case .failed(let failure): fail(stream, failure.message)
     case .ready:
-      isReading = true
-      catalog.readAt = Clock.monotonic()
-      var query = ByteBuffer()
-      QueryMessage(text: ByteBuffer(string: CatalogReader.query)).encode(into: &query)
-      stream.write(query)
-      stream.flush()
+      builder = CatalogBuilder(readAt: Clock.monotonic())
+      isComparing = known.map { !$0.stamp.isEmpty } ?? false
+      ask(isComparing ? CatalogQuery.stamp : "\(CatalogQuery.stamp); \(CatalogQuery.contents)", stream)
     }
+  }
+
+  private func ask(_ text: String, _ stream: StreamSocket) {
+    var query = ByteBuffer()
+    QueryMessage(text: ByteBuffer(string: text)).encode(into: &query)
+    stream.write(query)
+    stream.flush()
   }
 
   func streamReadCompleted(_ stream: StreamSocket) {}
@@ -89,20 +94,31 @@ final class CatalogReader: StreamOwner {
         case .error(let text): return fail(stream, text)
         case .other: break
         case .ready:
-          promise.succeed(catalog)
-          return finish(stream)
+          if let catalog = answered(stream) {
+            promise.succeed(catalog)
+            return finish(stream)
+          }
         }
       }
     } catch { fail(stream, "the catalogue could not be read: \(error)") }
   }
 
-  private func add(_ values: [String]) throws {
-    columns += 1
-    guard columns <= CatalogReader.columnLimit else { throw DialFailure(message: "it has too many columns") }
-    guard values.count == 5, let oid = UInt32(values[0]), let attribute = Int16(values[3]) else {
-      throw DialFailure(message: "a row is malformed")
+  /// What was asked for has come: the catalogue, or nil when its contents are still to be asked for.
+  private func answered(_ stream: StreamSocket) -> Catalog? {
+    guard isComparing, var known, let builder else { return builder?.finished() }
+    if builder.catalog.stamp == known.stamp {
+      known.readAt = builder.catalog.readAt
+      return known
     }
-    catalog.add(oid: oid, schema: values[1], relation: values[2], attribute: attribute, column: values[4])
+    isComparing = false
+    ask(CatalogQuery.contents, stream)
+    return nil
+  }
+
+  private func add(_ values: [String]) throws {
+    rows += 1
+    guard rows <= CatalogReader.rowLimit else { throw DialFailure(message: "it has too many columns") }
+    do { try builder?.add(values) } catch { throw DialFailure(message: "a row is malformed") }
   }
 
   private func fail(_ stream: StreamSocket, _ message: String) {

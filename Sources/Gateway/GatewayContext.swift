@@ -28,13 +28,15 @@ final class GatewayContext: Sendable {
   let cancels = CancelRegistry()
   let backendKeys = BackendKeys()
   let catalogs: CatalogCache
+  /// Whether names are resolved where a policy depends on them; only tests without a backend do without.
+  let followsNames: Bool
   let desk: ApprovalDesk
   private let unauthenticated = NIOLockedValueBox(0)
 
   init(
     configuration: GatewayConfiguration, policy: Policy, store: Store, pool: NIOThreadPool,
     analyzer: LargeStackAnalyzer, clientTLS: NIOSSLContext?, desk: ApprovalDesk, deadlines: Deadlines,
-    capacity: Capacity, limits: Limits, logger: Logger
+    capacity: Capacity, limits: Limits, followsNames: Bool = true, logger: Logger
   ) {
     self.configuration = configuration
     self.policy = policy
@@ -46,6 +48,7 @@ final class GatewayContext: Sendable {
     self.deadlines = deadlines
     self.capacity = capacity
     self.limits = limits
+    self.followsNames = followsNames
     self.logger = logger
     dialler = PinnedDialler(pool: pool, regions: .allowAll, timeout: deadlines.connect)
     catalogs = CatalogCache()

@@ -22,6 +22,8 @@ public final class GatewayServer: Sendable {
     public var capacity = Capacity()
     public var limits = Limits.standard
     public var auditSegmentSize = 16 << 20
+    /// Whether names are resolved by the backend's catalogue; off only where a script stands in for the backend.
+    var followsNames = true
     public init() {}
   }
 
@@ -52,7 +54,8 @@ public final class GatewayServer: Sendable {
         configuration: configuration, policy: policy, store: store, pool: pool, analyzer: LargeStackAnalyzer(),
         clientTLS: try ClientTLSContext.make(configuration, data: data),
         desk: ApprovalDesk(store: store, limit: options.capacity.held), deadlines: options.deadlines,
-        capacity: options.capacity, limits: options.limits, logger: logger)
+        capacity: options.capacity, limits: options.limits, followsNames: options.followsNames,
+        logger: logger)
     } catch let error as AuditFailure {
       throw GatewayFailure(error.message, hint: "Stop the other gateway, or give this one a data folder of its own.")
     } catch let error as StoreError {

@@ -9,6 +9,7 @@ final class LoopState: StatementAnalyses {
   let lane: AuditLane
   private var cache: AnalysisCache
   let functions: FunctionCatalog
+  private var contexts = NamedContexts()
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
 
@@ -26,5 +27,10 @@ final class LoopState: StatementAnalyses {
     let analysis = SQLAnalyzer.analyze(bytes: text, functions: functions)
     cache.insert(analysis, epoch: cache.epoch)
     return analysis
+  }
+
+  /// The analyses in which names mean what they do in this catalogue and this state of a session.
+  func named(_ snapshot: CatalogSnapshot, _ scope: NameContext.Scope) -> NamedAnalyses {
+    contexts.find(snapshot, scope)
   }
 }

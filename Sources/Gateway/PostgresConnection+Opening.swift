@@ -75,19 +75,31 @@ extension PostgresConnection {
   ) {
     let bound = bound
     let context = context
-    CatalogReader.read(target, context: context, on: state.loop).whenComplete { result in
-      if case .success(let catalog) = result { context.catalogs.store(catalog, for: target.catalogKey) }
-      then(bound.value, result)
+    let loop = state.loop
+    context.catalogs.slot(target.catalogKey).read(on: loop) { known in
+      CatalogReader.read(target, known: known, context: context, on: loop)
+    }.whenComplete { then(bound.value, $0) }
+  }
+
+  /// Where the session finds what its texts do: names are resolved if anything depends on them.
+  private func analyses(_ policy: ScopedPolicy, _ target: BackendTarget) -> SessionAnalyses? {
+    guard policy.dependsOnCommands, context.followsNames else { return nil }
+    let bound = bound
+    return SessionAnalyses(state: state, slot: context.catalogs.slot(target.catalogKey)) {
+      bound.value.readCatalog(target) { _, _ in }
     }
   }
 
   private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy) {
     guard phase == .opening, let subject, let target, let opening, let address = backend?.peer else { return }
+    let names = analyses(policy, target)
     let relay = Relay(
       session: PostgresSession(
-        ready: ready, analyses: state, maskable: policy.mayMask, limits: context.limits),
+        ready: ready, analyses: names ?? state, maskable: policy.mayMask, followsNames: names != nil,
+        waitsForUnknownCode: policy.dependsOnCommands, limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane), target: target, backendAddress: address,
       backendKey: ready.key)
+    relay.names = names
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
       subject: subject, backendAddress: "\(address.ipAddress ?? "local"):\(address.port ?? 0)",

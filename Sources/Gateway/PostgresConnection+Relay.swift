@@ -35,9 +35,13 @@ extension PostgresConnection {
       case .finished(let id, let outcome): finish(id, outcome, relay)
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
       case .needs(.relation(let oid)): try supplyRelation(oid, relay)
-      case .needs(.analysis(let text)): analyze(text)
+      case .needs(.analysis(let text)): try analyze(text, relay)
       case .ended: hasEnded = true
       }
+    }
+    if relay.session.definitions != relay.toldDefinitions {
+      relay.toldDefinitions = relay.session.definitions
+      context.catalogs.invalidate(relay.target.catalogKey)
     }
     while let output = relay.session.takeOutput(for: .backend) { writeToBackend(output) }
     while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }
@@ -78,18 +82,6 @@ extension PostgresConnection {
     // A portal that stopped at its row limit goes on under the same command.
     if outcome.ending != .suspended { relay.underWay.remove(id) }
     _ = relay.enforcer.finish(id, outcome, duration: duration)
-  }
-
-  private func analyze(_ text: String) {
-    let bound = bound
-    let loop = state.loop
-    let isTaken = context.analyzer.submit(text, functions: state.functions) { analysis in
-      loop.execute { bound.value.act { relay throws(ProtocolError) in try relay.session.supply(analysis) } }
-    }
-    guard !isTaken else { return }
-    // Too many long texts wait: this one counts as not understood.
-    let opaque = Analysis(text: text, misunderstood: .opaque("the gateway is too busy to analyse it"))
-    loop.execute { bound.value.act { relay throws(ProtocolError) in try relay.session.supply(opaque) } }
   }
 
   // MARK: Masks

@@ -35,6 +35,10 @@ final class PostgresConnection {
     var clientKey: BackendKeyData?
     var held: HeldCommand?
     var underWay = CommandsUnderWay()
+    /// Present when names matter to the policy.
+    var names: SessionAnalyses?
+    /// Of the session's count, as far as the catalogue has been told.
+    var toldDefinitions: UInt64 = 0
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,

@@ -7,6 +7,10 @@ public final class Analysis: Sendable {
   public let detail: SQLDetail
   /// The session settings that it changes, in order, as far as they are literal.
   public let settings: [SettingChange]
+  /// What else matters to the session that runs it.
+  public let traits: SessionTraits
+  /// What the arguments of a lone EXECUTE do.
+  let arguments: Part?
   /// True when it holds nothing but BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, and at least one of them.
   public let isTransactionControl: Bool
   /// True when every text of the same normal form has this analysis too, see `PlainLiterals`.
@@ -14,12 +18,14 @@ public final class Analysis: Sendable {
 
   init(
     text: String, effects: Effects, footprint: Footprint, detail: SQLDetail, settings: [SettingChange] = [],
-    isTemplate: Bool = false
+    traits: SessionTraits = SessionTraits(), arguments: Part? = nil, isTemplate: Bool = false
   ) {
     facts = CommandFacts(
       text: text, shape: CommandShape(effects: effects, footprint: footprint, detail: .sql(detail)))
     self.detail = detail
     self.settings = settings
+    self.traits = traits
+    self.arguments = arguments
     self.isTemplate = isTemplate
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
@@ -30,6 +36,8 @@ public final class Analysis: Sendable {
     facts = CommandFacts(text: text, shape: template.facts.shape)
     detail = template.detail
     settings = template.settings
+    traits = template.traits
+    arguments = template.arguments
     isTransactionControl = template.isTransactionControl
     isTemplate = template.isTemplate
   }

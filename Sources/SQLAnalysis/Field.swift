@@ -17,7 +17,8 @@ enum Field: String, CaseIterable {
     ofTypename, returnType, argType, datatype, sourcetype, targettype, storedtype,
     transformTypeName = "type_name", fromsql, tosql, opername, owner, newowner, authrole, role, user, grantor, newrole,
     setstmt, extname, pubtable, identitySequence, joinUsingAlias = "join_using_alias", items, method, functions,
-    subquery, parameters, indirection, conditionname, isall, subtype, def, collname, lateral, subname, schemaElts, cmds,
+    subquery, parameters, indirection, condition, conditionname, isall, subtype, def, collname, lateral, subname,
+    schemaElts, cmds,
     isGrant = "is_grant", expr, result, defresult, target, renameType, location, typmods, arrayBounds,
     limitCount, limitOffset
   /// An element of a list.
@@ -68,7 +69,8 @@ extension Field {
       .lexpr, .rexpr, .kind, .operName, .useOp, .subselect, .subLinkType, .testexpr, .boolop, .booltesttype,
       .nulltesttype, .isnull, .number, .names, .isFrom, .isProgram, .filename, .isLocal, .isVacuumcmd, .rels,
       .relations, .objects, .object, .objname, .objtype, .removeType, .behavior, .targtype, .objargs, .items, .method,
-      .functions, .subquery, .parameters, .indirection, .conditionname, .isall, .subtype, .def, .collname, .lateral,
+      .functions, .subquery, .parameters, .indirection, .condition, .conditionname, .isall, .subtype, .def, .collname,
+      .lateral,
       .subname, .schemaElts, .cmds, .isGrant, .expr, .result, .defresult, .target, .renameType, .location, .typmods,
       .arrayBounds, .limitCount, .limitOffset:
       .structure

@@ -12,12 +12,32 @@ extension StatementWalk {
   }
 
   /// Adds what a call of this function may do; `arguments` is 0 when they cannot be seen.
-  private mutating func apply(_ schema: String?, _ name: String, arguments: UInt32) {
+  mutating func apply(_ schema: String?, _ name: String, arguments: UInt32) {
     if schema == "information_schema", BuiltinFunction.informationSchema.contains(name) { return }
-    if schema == nil || schema == "pg_catalog", let builtin = BuiltinFunction.named(name) {
-      return apply(builtin, name, arguments)
+    let builtin = schema == nil || schema == "pg_catalog" ? BuiltinFunction.named(name) : nil
+    if schema == "pg_catalog", let builtin { return apply(builtin, name, arguments) }
+    traits.needsNames = true
+    guard let names else {
+      if let builtin { return apply(builtin, name, arguments) }
+      return declared(schema, name)
     }
-    declared(schema, name)
+    if names.scope.routines.contains(name) { return unknown() }
+    let found = routines(schema, name, in: names)
+    if let builtin { apply(builtin, name, arguments) }
+    if found.isEmpty, builtin == nil {
+      traits.hasAbsentNames = true
+      return declared(schema, name)
+    }
+    for routine in found { run(routine, in: names) }
+  }
+
+  /// What users made that a call of this name may reach: one that shadows PostgreSQL's own, or an overload of it.
+  private mutating func routines(
+    _ schema: String?, _ name: String, in names: NameContext
+  ) -> [CatalogSnapshot.Routine] {
+    let found = names.routines(schema, name, usesPath: usesPath)
+    if schema == nil, usesPath, !found.isEmpty, names.scope.path == nil { traits.needsPath = true }
+    return found
   }
 
   private mutating func apply(_ builtin: BuiltinFunction, _ name: String, _ arguments: UInt32) {
@@ -46,7 +66,7 @@ extension StatementWalk {
     guard call != 0, let names = tape.names(tape.child(call, .funcname)), let last = names.last else {
       return unknown()
     }
-    declared(names.count > 1 ? tape.text(names[names.count - 2]) : nil, tape.text(last))
+    apply(names.count > 1 ? tape.text(names[names.count - 2]) : nil, tape.text(last), arguments: 0)
     pushChildren(of: call, Item(node: 0, tables: item.tables), except: .funcname)
   }
 
@@ -63,7 +83,7 @@ extension StatementWalk {
     guard isPlain, parts.count <= 2, let name = parts.last else {
       return touch(Resource(.relation, [nil, nil]), .write)
     }
-    touch(.relation(schema: parts.count == 2 ? parts[0] : nil, name), .write)
+    touchRelation(schema: parts.count == 2 ? parts[0] : nil, name, .write)
   }
 
   /// A constant, bare or cast to one of these types, none of which may cut it; nil for anything else.
@@ -96,8 +116,10 @@ extension StatementWalk {
 
 /// Operators, and columns that may be functions.
 extension StatementWalk {
-  /// An operator of a schema of its own is a function of its own.
+  /// An operator of a schema of its own is a function of its own; of those without a schema, `runHiddenRoutines` has
+  /// what users made.
   mutating func operation(_ item: Item) {
+    traits.needsNames = true
     for field in [Field.name, .operName, .useOp] {
       let list = tape.child(item.node, field)
       if list == 0 { continue }
@@ -112,7 +134,8 @@ extension StatementWalk {
 
   /// `g.pg_read_file` calls the function when g has no such column (PostgreSQL 15 docs, 4.2.6 and 38.5.3).
   ///
-  /// Only PostgreSQL's own functions are caught; whether `g.total` calls a user's function only the catalogue can tell.
+  /// Whether `g.total` is a column is not looked at: where the users have a function `total` of one argument, it counts
+  /// as called.
   mutating func column(_ node: UInt32) {
     let fields = tape.child(node, .fields)
     if fields == 0 { return unknown() }
@@ -124,6 +147,17 @@ extension StatementWalk {
     }
     guard count > 1, tape.kind(last) == .string, let name = tape.text(last, .sval) else { return }
     if let builtin = BuiltinFunction.named(name) { apply(builtin, name, 0) }
+    traits.needsNames = true
+    runAsColumn(name)
+  }
+
+  /// Adds what users' functions of this name may do when they are called as if they were columns.
+  private mutating func runAsColumn(_ name: String) {
+    guard let names else { return }
+    if names.scope.routines.contains(name) { return unknown() }
+    for routine in names.snapshot.routines(named: name) where routine.takesOneArgument {
+      run(routine, in: names)
+    }
   }
 
   /// `(expression).name` reads a field of a row, or calls a function.
@@ -139,8 +173,11 @@ extension StatementWalk {
       if let builtin = BuiltinFunction.named(name) {
         apply(builtin, name, 0)
       } else if !mayBeRow(argument) {
-        declared(nil, name)
+        apply(nil, name, arguments: 0)
+        continue
       }
+      traits.needsNames = true
+      runAsColumn(name)
     }
     pushChildren(of: item.node, Item(node: 0, tables: item.tables))
   }

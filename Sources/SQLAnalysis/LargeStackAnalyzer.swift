@@ -11,6 +11,7 @@ public final class LargeStackAnalyzer: Sendable {
   private struct Job: Sendable {
     var text: String
     var functions: FunctionCatalog
+    var names: NameContext?
     var completion: @Sendable (Analysis) -> Void
   }
 
@@ -49,7 +50,8 @@ public final class LargeStackAnalyzer: Sendable {
   ///
   /// Returns false, without ever calling `completion`, when too many texts wait or after `stop`.
   public func submit(
-    _ text: String, functions: FunctionCatalog = .empty, completion: @escaping @Sendable (Analysis) -> Void
+    _ text: String, functions: FunctionCatalog = .empty, names: NameContext? = nil,
+    completion: @escaping @Sendable (Analysis) -> Void
   ) -> Bool {
     if text.utf8.count > SQLAnalyzer.textLimit {
       completion(Analysis(text: text, misunderstood: .tooLong(limit: SQLAnalyzer.textLimit)))
@@ -57,7 +59,7 @@ public final class LargeStackAnalyzer: Sendable {
     }
     let isTaken = queue.waiting.withLock { waiting in
       guard !waiting.isStopped, waiting.jobs.count < queueLimit else { return false }
-      waiting.jobs.append(Job(text: text, functions: functions, completion: completion))
+      waiting.jobs.append(Job(text: text, functions: functions, names: names, completion: completion))
       return true
     }
     if isTaken { queue.signal.signal() }
@@ -77,7 +79,7 @@ public final class LargeStackAnalyzer: Sendable {
         (waiting.jobs.isEmpty ? nil : waiting.jobs.removeFirst(), waiting.isStopped)
       }
       if let job {
-        job.completion(SQLAnalyzer.analyze(job.text, functions: job.functions))
+        job.completion(SQLAnalyzer.analyze(job.text, functions: job.functions, names: job.names))
       } else if isStopped {
         return
       }

@@ -3,8 +3,9 @@ import AccessModel
 /// Whether the WHERE clause of an UPDATE or DELETE, or the ON of a MERGE, says which rows it means (DECISIONS 10).
 ///
 /// It is `absent` when there is none, when it is true whatever the row holds, and when it touches no column of the
-/// target. Not found out: predicates that are true by arithmetic (`id > 0 OR id <= 0`), or by what a parameter holds.
-/// Reads no value of a constant beside a column: `PlainLiterals` counts on that.
+/// target. Not found out: predicates that are true by arithmetic (`id > 0 OR id <= 0`), by what the table may hold
+/// (`id IS NOT NULL`), or by what a parameter holds. Reads no value of a constant beside a column: `PlainLiterals` counts
+/// on that.
 struct PredicateReader {
   /// What a condition comes to, as far as constants tell.
   enum Truth: Hashable {
@@ -25,7 +26,11 @@ struct PredicateReader {
 
   /// `field` is where the condition stands: WHERE, or the ON of a MERGE.
   mutating func read(_ field: Field = .whereClause) -> SQLStatement.Predicate {
-    let clause = tape.child(statement, field)
+    read(clause: tape.child(statement, field))
+  }
+
+  /// The same for a condition that stands elsewhere in the statement; 0 for none.
+  mutating func read(clause: UInt32) -> SQLStatement.Predicate {
     if clause == 0 { return .absent }
     if tape.kind(clause) == .currentOfExpr { return .present }
     switch truth(clause) {
@@ -56,6 +61,12 @@ extension PredicateReader {
         let arms = tape.child(node, .args)
         let first = arms == 0 ? 0 : tape[arms].firstChild
         if first == 0 { return .constant }
+        if connective == .or, holdsByOpposites(arms) {
+          // As if a constant stood here.
+          frames.append(Frame(connective: .or, next: 0, value: .yes))
+          node = first
+          continue
+        }
         frames.append(Frame(connective: connective, next: tape[first].next, value: connective == .or ? .no : .yes))
         node = first
         continue
@@ -127,7 +138,7 @@ extension PredicateReader {
   /// A condition without AND, OR and NOT at its top.
   private mutating func leaf(_ node: UInt32) -> Truth {
     if tape.kind(node) == .aConst { return constantTruth(node) }
-    if tape.kind(node) == .aExpr, let known = comparison(node) { return known }
+    if tape.kind(node) == .aExpr, let known = comparison(node) ?? comparisonWithItself(node) { return known }
     return varies(node) ? .varies : .constant
   }
 

@@ -36,7 +36,7 @@ extension StatementWalk {
   }
 
   /// True when a locking clause names this alias.
-  private func locks(_ lock: Lock, _ alias: UInt32) -> Bool {
+  func locks(_ lock: Lock, _ alias: UInt32) -> Bool {
     switch lock {
     case .none: return false
     case .all: return true
@@ -110,25 +110,31 @@ extension StatementWalk {
     predicateSteps = reader.steps
   }
 
-  /// A MERGE is also what its WHEN clauses do; a condition of theirs only narrows what ON chose.
+  /// A MERGE is also what its WHEN clauses do. Where ON chooses no rows, the condition of each may.
   private mutating func mergeActions(of statement: UInt32) {
     let clauses = tape.child(statement, .mergeWhenClauses)
     guard clauses != 0 else { return }
-    var changes = false
+    var changes: [UInt32] = []
     for clause in tape.children(clauses) {
       switch tape.text(clause, .commandType) {
       case "CMD_INSERT": kinds.insert(.insert)
       case "CMD_NOTHING": break
       case "CMD_UPDATE":
         kinds.insert(.update)
-        changes = true
+        changes.append(clause)
       case "CMD_DELETE":
         kinds.insert(.delete)
-        changes = true
+        changes.append(clause)
       case _: unknown()
       }
     }
-    if changes { readPredicate(of: statement, .joinCondition) }
+    guard !changes.isEmpty, predicate != .absent else { return }
+    var reader = PredicateReader(tape: tape, statement: statement, steps: predicateSteps)
+    predicate = reader.read(.joinCondition)
+    if predicate == .absent, changes.allSatisfy({ reader.read(clause: tape.child($0, .condition)) == .present }) {
+      predicate = .present
+    }
+    predicateSteps = reader.steps
   }
 
   mutating func merge(_ item: Item) {
@@ -154,30 +160,6 @@ extension StatementWalk {
     let node = tape.child(clause, .rel)
     if node == 0 { return unknown() }
     relation(Item(node: node, access: [.define, .write]))
-  }
-
-  mutating func relation(_ item: Item) {
-    guard let name = tape.text(item.node, .relname) else { return unknown() }
-    let schema = tape.text(item.node, .schemaname)
-    if schema == nil, tables.contains(name, at: item.tables) { return }
-    var access = item.access
-    if item.lock != .none {
-      let alias = tape.child(item.node, .alias)
-      let known = alias == 0 ? tape.child(item.node, .relname) : tape.child(alias, .aliasname)
-      if locks(item.lock, known) { access.insert(.write) }
-    }
-    touchRelation(schema: schema, name, access)
-  }
-
-  /// A change to a system catalogue is more than a change of data.
-  mutating func touchRelation(schema: String?, _ name: String, _ access: Effects) {
-    var access = access
-    if access.contains(.write), schema == "pg_catalog" || (schema == nil && name.hasPrefix("pg_")) {
-      // The rule behind pg_settings calls set_config with whatever the query yields.
-      if name == "pg_settings" { return unknown() }
-      access.insert(.administer)
-    }
-    touch(.relation(schema: schema, name), access)
   }
 
   mutating func subselect(_ item: Item) {

@@ -15,13 +15,17 @@ public enum SQLAnalyzer {
   /// What this text may do. Total: whatever is not understood may do everything.
   ///
   /// A text longer than `inlineLimit` must be analysed on a large stack, see `LargeStackAnalyzer`.
-  public static func analyze(_ text: String, functions: FunctionCatalog = .empty) -> Analysis {
+  /// Names are resolved as `names` has them; without it they stay as they are written, and names of PostgreSQL's own
+  /// functions are taken for those.
+  public static func analyze(
+    _ text: String, functions: FunctionCatalog = .empty, names: NameContext? = nil
+  ) -> Analysis {
     guard text.utf8.count <= textLimit else { return Analysis(text: text, misunderstood: .tooLong(limit: textLimit)) }
     guard !text.utf8.contains(0) else { return Analysis(text: text, misunderstood: .notText) }
     guard LexerCost.isBearable(text) else { return Analysis(text: text, misunderstood: .tooDeep) }
     return withParserOutput(text) { tree, why in
       if let why { return Analysis(text: text, misunderstood: why) }
-      return analyze(text, tree: tree, functions)
+      return analyze(text, tree: tree, functions, names)
     }
   }
 
@@ -41,11 +45,13 @@ public enum SQLAnalyzer {
   }
 
   /// The same for bytes as they came; those that are not UTF-8 are not understood.
-  public static func analyze(bytes: UnsafeRawBufferPointer, functions: FunctionCatalog = .empty) -> Analysis {
+  public static func analyze(
+    bytes: UnsafeRawBufferPointer, functions: FunctionCatalog = .empty, names: NameContext? = nil
+  ) -> Analysis {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       return Analysis(text: String(decoding: bytes, as: UTF8.self), misunderstood: .notText)
     }
-    return analyze(text, functions: functions)
+    return analyze(text, functions: functions, names: names)
   }
 
   private static let unreadable = SQLMisunderstanding.opaque("the parser's output could not be read")
@@ -65,7 +71,7 @@ public enum SQLAnalyzer {
 
   /// Reads the parser's output.
   static func analyze(
-    _ text: String, tree: UnsafeBufferPointer<UInt8>, _ functions: FunctionCatalog
+    _ text: String, tree: UnsafeBufferPointer<UInt8>, _ functions: FunctionCatalog, _ names: NameContext? = nil
   ) -> Analysis {
     let tape: Tape
     do { tape = try Tape(tree) } catch {
@@ -76,20 +82,46 @@ public enum SQLAnalyzer {
     }
     var statements: [SQLStatement] = []
     var settings: [SettingChange] = []
+    var traits = SessionTraits()
+    traits.context = names?.id ?? 0
+    var arguments: Analysis.Part?
     let list = tape.child(0, .stmts)
     if list != 0 {
       for entry in tape.children(list) {
         let node = tape.child(entry, .stmt)
         if node == 0 { return Analysis(text: text, misunderstood: unreadable) }
-        var walk = StatementWalk(tape: tape, source: text, functions: functions)
+        var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
         statements.append(walk.run(node))
         if walk.isTooDeep { return Analysis(text: text, misunderstood: .tooDeep) }
         settings += walk.settings
+        traits.inherit(walk.traits)
       }
+      if statements.count == 1 { arguments = named(tape, list, text, functions, names, &traits) }
     }
     return Analysis(
       text: text, effects: statements.reduce(into: []) { $0.formUnion($1.effects) }, footprint: union(statements),
-      detail: SQLDetail(statements: statements), settings: settings, isTemplate: PlainLiterals.areAll(in: tape, text))
+      detail: SQLDetail(statements: statements), settings: settings, traits: traits, arguments: arguments,
+      isTemplate: PlainLiterals.areAll(in: tape, text))
+  }
+
+  /// The name in a text that is one PREPARE or one EXECUTE; returns what the arguments of the latter do.
+  private static func named(
+    _ tape: Tape, _ list: UInt32, _ text: String, _ functions: FunctionCatalog, _ names: NameContext?,
+    _ traits: inout SessionTraits
+  ) -> Analysis.Part? {
+    guard let entry = tape.children(list).first(where: { _ in true }) else { return nil }
+    let node = tape.child(entry, .stmt)
+    switch tape.kind(node) {
+    case .prepareStmt: traits.prepares = tape.text(node, .name)
+    case .executeStmt:
+      var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
+      let statement = walk.runParts(of: node)
+      if walk.isTooDeep { return nil }
+      traits.executes = tape.text(node, .name)
+      return .sum([(statement, walk)])
+    default: break
+    }
+    return nil
   }
 
   /// All footprints together, joined once: a text may hold a hundred thousand statements.

@@ -32,6 +32,11 @@ struct StatementWalk {
   let tape: Tape
   let source: String
   let functions: FunctionCatalog
+  let names: NameContext?
+  /// Routines in whose bodies this stands, outermost first.
+  var callers: [UInt32] = []
+  /// False in the body of a routine that runs under a search_path of its own.
+  var usesPath = true
   var work: [Item] = []
   var tables = CommonTables()
   var isTooDeep = false
@@ -43,24 +48,42 @@ struct StatementWalk {
   var predicate = SQLStatement.Predicate.notApplicable
   var predicateSteps = 0
   var settings: [SettingChange] = []
+  var traits = SessionTraits()
+  /// Kinds of the statements in views and routines that it runs.
+  var inheritedKinds: Set<SQLStatement.Kind> = []
   /// Plain EXPLAIN: planned, not run.
   var isPlanned = false
 
-  init(tape: Tape, source: String, functions: FunctionCatalog) {
+  init(tape: Tape, source: String, functions: FunctionCatalog, names: NameContext? = nil) {
     self.tape = tape
     self.source = source
     self.functions = functions
+    self.names = names
   }
 
   /// What the statement at that node may do. Sets `isTooDeep` when it could not be followed.
   mutating func run(_ node: UInt32) -> SQLStatement {
     work.append(Item(node: node, isStatement: true))
+    return finish(node)
+  }
+
+  /// What the parts of that node may do, without the statement that it is.
+  mutating func runParts(of node: UInt32) -> SQLStatement {
+    pushChildren(of: node, Item(node: 0))
+    var statement = finish(node)
+    statement.kinds.remove(.other)
+    return statement
+  }
+
+  private mutating func finish(_ node: UInt32) -> SQLStatement {
     var kind: SQLStatement.Kind?
     while let item = work.popLast() {
       visit(item)
       if kind == nil { kind = statementKind(node) }
     }
+    runHiddenRoutines()
     if kinds.isEmpty { kinds.insert(.other) }
+    kinds.formUnion(inheritedKinds)
     let footprint = everything ? Footprint.everything : Footprint(accesses)
     let statement = SQLStatement(
       kind: kind ?? .other, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds)
@@ -170,6 +193,7 @@ extension StatementWalk {
     kinds.insert(rule.kind)
     effects.formUnion(rule.effects)
     let kind = tape.kind(item.node)
+    noteRoutines(item.node, kind)
     let needsRelation = kind == .clusterStmt || kind == .reindexStmt
     if rule.everything || (needsRelation && !tape.has(item.node, .relation)) {
       // Nothing inside can add to that; and the bodies of functions are not run now.

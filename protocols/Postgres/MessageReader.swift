@@ -71,6 +71,12 @@ struct MessageReader {
   /// A zero-terminated string; bytes that are no UTF-8 are an error.
   mutating func cstring() throws(ProtocolError) -> String {
     let bytes = try cstringBytes()
+    if bytes.readableBytes == 0 { return "" }
+    // Nearly all names are ASCII, which is always valid and need not be validated by way of generic code.
+    let short: String? = bytes.withUnsafeReadableBytes { bytes in
+      bytes.contains { $0 >= 0x80 } ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+    if let short { return short }
     guard let string = String(validating: bytes.readableBytesView, as: UTF8.self) else {
       throw malformed("a name is not valid UTF-8")
     }

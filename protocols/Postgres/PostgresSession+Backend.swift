@@ -18,6 +18,7 @@ extension PostgresSession {
 
   /// Deals with the next frame. Returns false when it must wait for bytes, names or a plan.
   private mutating func takeBackendFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    if case .catalog = replies.head, let isTaken = try takeCatalogFrame(header) { return isTaken }
     switch header.tag {
     case BackendTag.dataRow: return try takeDataRow(header)
     case BackendTag.copyData:
@@ -123,7 +124,7 @@ extension PostgresSession {
       guard let known = portalMasks[portal] else { throw .backend("rows came before their columns were known") }
       return known
     case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
-      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse:
+      .closeStatement, .closePortal, .sync, .catalog, .failingQuery, .failingParse:
       throw .backend("the backend sent a row that nothing asked for")
     }
   }
@@ -133,7 +134,7 @@ extension PostgresSession {
     switch replies.head {
     case .query(let id), .functionCall(let id), .execute(let id, _): progress = Progress(id: id)
     case .none, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal,
-      .sync, .failingQuery, .failingParse:
+      .sync, .catalog, .failingQuery, .failingParse:
       break
     }
   }
@@ -154,13 +155,18 @@ extension PostgresSession {
       replies.removeHead()
       backend.pass(header)
       return true
-    case .none, .functionCall, .parse, .bind, .execute, .closeStatement, .closePortal, .sync, .failingQuery,
+    case .none, .functionCall, .parse, .bind, .execute, .closeStatement, .closePortal, .sync, .catalog, .failingQuery,
       .failingParse:
       throw .backend("the backend described columns that nothing asked for")
     }
     guard maskable else {
       if case .query = use {} else { replies.removeHead() }
       backend.pass(header)
+      return true
+    }
+    let version = analyses.columnsVersion
+    if let version, let known = knownColumns.find(body, version: version) {
+      takeColumns(use, header, known)
       return true
     }
     // Names are asked for each time: a column can have been renamed since the last result.
@@ -170,6 +176,7 @@ extension PostgresSession {
     for column in pending.description.columns where column.table != 0 {
       pending.missing.insert(column.table)
     }
+    if pending.description.columns.allSatisfy({ $0.table != 0 }) { pending.version = version }
     backendStall = .relations(pending)
     guard pending.missing.isEmpty else {
       for oid in pending.missing.sorted() { events.append(.needs(.relation(oid: oid))) }
@@ -198,19 +205,28 @@ extension PostgresSession {
     guard case .plan(let pending) = backendStall, pending.id == id else { return }
     backendStall = .none
     let mask = RowMask(plan: plan, description: pending.description)
-    switch pending.use {
+    // Of another reading than it began with, it may not be what the next result needs.
+    if let version = pending.version, version == analyses.columnsVersion, backend.holds(pending.header) {
+      knownColumns.add(try backend.body(of: pending.header), mask, version: version)
+    }
+    takeColumns(pending.use, pending.header, mask)
+    try advanceBackend()
+  }
+
+  /// The columns of a result are known, with what to do to them: their description passes, or was asked for by us.
+  private mutating func takeColumns(_ use: PendingColumns.Use, _ header: FrameHeader, _ mask: RowMask?) {
+    switch use {
     case .query:
       queryMask = .some(mask)
-      backend.pass(pending.header)
+      backend.pass(header)
     case .portal(let portal):
       portalMasks[portal] = .some(mask)
       replies.removeHead()
-      backend.pass(pending.header)
+      backend.pass(header)
     case .injected(let portal):
       portalMasks[portal] = .some(mask)
       replies.removeHead()
-      backend.drop(pending.header)
+      backend.drop(header)
     }
-    try advanceBackend()
   }
 }

@@ -116,7 +116,7 @@ extension PostgresSession {
 
   private mutating func takeQuery(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     let message = try QueryMessage.decode(try client.body(of: header))
-    guard let analysis = analysis(of: message.text, header) else { return false }
+    guard let text = analysis(of: message.text, header), let analysis = effective(text, header) else { return false }
     return ask(.query(analysis), header, analysis.command(stage: .execute, parameters: .none))
   }
 
@@ -129,9 +129,11 @@ extension PostgresSession {
     guard statements.count < limits.preparedStatements else {
       throw .client("too many prepared statements in one session", code: "53400")
     }
-    guard let analysis = analysis(of: message.text, header) else { return false }
+    guard let analysis = analysis(of: message.text, header), let effective = effective(analysis, header) else {
+      return false
+    }
     return ask(
-      .parse(statement: message.statement, analysis), header, analysis.command(stage: .prepare, parameters: .none))
+      .parse(statement: message.statement, analysis), header, effective.command(stage: .prepare, parameters: .none))
   }
 
   private mutating func takeBind(_ header: FrameHeader) throws(ProtocolError) -> Bool {
@@ -141,7 +143,8 @@ extension PostgresSession {
       ? Parameters.none
       : Parameters(count: message.parameterCount, encoded: Array(message.parameters.readableBytesView))
     switch statements.lookUp(message.statement, segment: segment) {
-    case .known(let analysis):
+    case .known(let known):
+      guard let text = current(known, header), let analysis = effective(text, header) else { return false }
       let command =
         unsafeText == nil
         ? analysis.command(stage: .execute, parameters: parameters) : opaqueCommand(analysis.text)
@@ -169,8 +172,9 @@ extension PostgresSession {
     // Whatever it does to other portals, it cannot replace the one in which it runs.
     portals[message.portal] = portal
     if isDescribed { describedPortals.insert(message.portal) }
+    notePrepare(portal.id, portal.analysis)
     passExecute(header, portal: message.portal, portal.id)
-    stallForCopy(portal.analysis)
+    stallBehind(portal.analysis)
     return true
   }
 
@@ -221,6 +225,7 @@ extension PostgresSession {
   /// Asks for a verdict. Always returns false: the frame waits.
   private mutating func ask(_ kind: PendingCommand.Kind, _ header: FrameHeader, _ command: Command) -> Bool {
     let id = nextCommandID()
+    suppliedAnalysis = nil
     clientStall = .verdict(PendingCommand(id: id, kind: kind, header: header))
     events.append(.command(id, command))
     return false
@@ -236,16 +241,17 @@ extension PostgresSession {
   }
 
   /// Behind a command that may turn out to be a COPY from the client, nothing goes before that is known: the backend
-  /// reads the next messages otherwise if it is.
-  mutating func stallForCopy(_ analysis: Analysis?) {
-    if let detail = analysis?.detail, detail.misunderstood == nil {
-      guard detail.statements.contains(where: { $0.kinds.contains(.copyFrom) }) else { return }
+  /// reads the next messages otherwise if it is. Nor behind one that may change what the next text means: that would
+  /// be read too early (DECISIONS 6).
+  mutating func stallBehind(_ analysis: Analysis?) {
+    if let analysis, !analysis.mayChangeMeaning(unknownCodeToo: waitsForUnknownCode) {
+      guard analysis.detail.statements.contains(where: { $0.kinds.contains(.copyFrom) }) else { return }
     }
     waitForReplies()
   }
 
   /// Stalls the client until nothing is outstanding; a Flush makes the backend answer what it keeps back.
-  private mutating func waitForReplies() {
+  mutating func waitForReplies() {
     if isSegmentOpen {
       var flush = ByteBuffer()
       flush.writeFrame(FrontendTag.flush) { _ in }
@@ -254,14 +260,22 @@ extension PostgresSession {
     clientStall = .replies
   }
 
-  private mutating func analysis(of text: ByteBuffer, _ header: FrameHeader) -> Analysis? {
-    if let supplied = suppliedAnalysis {
+  /// What a text may do; nil when its frame must wait for that, or for the search_path.
+  mutating func analysis(of text: ByteBuffer, _ header: FrameHeader) -> Analysis? {
+    guard let found = analysisAsFar(of: text, header) else { return nil }
+    return hasPath(for: found) ? found : nil
+  }
+
+  private mutating func analysisAsFar(of text: ByteBuffer, _ header: FrameHeader) -> Analysis? {
+    // By bytes, as what was asked for may have been skipped since, and equal strings need not be equal bytes.
+    if let supplied = suppliedAnalysis, supplied.text.utf8.elementsEqual(text.readableBytesView) {
       suppliedAnalysis = nil
-      // By bytes, as what was asked for may have been skipped since, and equal strings need not be equal bytes.
-      if supplied.text.utf8.elementsEqual(text.readableBytesView) { return readable(supplied) }
+      return readable(supplied)
     }
     if let reason = unsafeText { return Analysis(text: String(buffer: text), misunderstood: .unsafe(reason)) }
-    if let known = text.withUnsafeReadableBytes({ analyses.analysis(of: $0) }) { return readable(known) }
+    if let known = text.withUnsafeReadableBytes({ analyses.analysis(of: $0, in: names.scope) }) {
+      return readable(known)
+    }
     guard let text = String(validating: text.readableBytesView, as: UTF8.self) else {
       return Analysis(text: String(buffer: text), misunderstood: .notText)
     }

@@ -48,7 +48,7 @@ extension PostgresSession {
       finish(id, .completed)
       replies.removeHead()
     case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
-      .closeStatement, .closePortal, .sync, .failingQuery, .failingParse:
+      .closeStatement, .closePortal, .sync, .catalog, .failingQuery, .failingParse:
       throw .backend("the backend completed a command that nothing asked for")
     }
     backend.pass(header)
@@ -63,7 +63,7 @@ extension PostgresSession {
     case .sync, .failingQuery: replies.removeHead()
     case .none: throw .backend("the backend is ready again while nothing is under way")
     case .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute, .closeStatement,
-      .closePortal, .failingParse:
+      .closePortal, .catalog, .failingParse:
       throw .backend("the backend is ready while replies are due")
     }
     progress = nil
@@ -73,6 +73,7 @@ extension PostgresSession {
       // Portals end with their transaction.
       forgetPortals()
       if !portalMasks.isEmpty { portalMasks.removeAll(keepingCapacity: true) }
+      names.settle()
     }
     backend.pass(header)
   }
@@ -101,7 +102,7 @@ extension PostgresSession {
       backend.pass(header)
       skipAfterError(code)
     // Of a commit that failed at Sync, or from the backend's own end.
-    case .none, .sync: backend.pass(header)
+    case .none, .sync, .catalog: backend.pass(header)
     }
   }
 
@@ -131,7 +132,7 @@ extension PostgresSession {
       case .execute(let id, _), .query(let id), .functionCall(let id):
         if told.insert(id).inserted { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
       case .describePortal(_, let portal), .injectedDescribe(_, let portal): describedPortals.remove(portal)
-      case .describeStatement, .closeStatement, .closePortal, .sync,
+      case .describeStatement, .closeStatement, .closePortal, .sync, .catalog,
         .failingQuery, .failingParse:
         break
       }
@@ -162,6 +163,7 @@ extension PostgresSession {
     progress = nil
     // A portal that stopped at its row limit goes on, and its end is still to be told.
     lastFinished = ending == .suspended ? nil : id
+    if !preparing.isEmpty { settlePrepare(id, outcome) }
     events.append(.finished(id, outcome))
   }
 }

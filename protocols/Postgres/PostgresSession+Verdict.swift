@@ -47,13 +47,15 @@ extension PostgresSession {
       forward(pending.header, under: permit)
       replies.append(.query(id))
       noteSessionEffects(of: analysis)
+      notePrepare(id, analysis)
       isSegmentOpen = false
-      stallForCopy(analysis)
+      stallBehind(analysis)
     case .functionCall:
       forward(pending.header, under: permit)
       replies.append(.functionCall(id))
       noteSessionEffects(of: nil)
       isSegmentOpen = false
+      stallBehind(nil)
     case .parse(let statement, let analysis):
       forward(pending.header, under: permit)
       replies.append(.parse(id, statement: statement))
@@ -79,10 +81,15 @@ extension PostgresSession {
   /// SQL text can remove prepared statements and portals behind the protocol's back, and make others of that name. It
   /// does so when it is bound or when it is run, so this is called for both. nil for what is not known.
   mutating func noteSessionEffects(of analysis: Analysis?) {
+    names.sent(analysis)
     switch analysis?.forgets ?? .everything {
     case .nothing: break
-    case .statement(let name): statements.forget(name)
-    case .everything: statements.forget(nil)
+    case .statement(let name):
+      statements.forget(name)
+      forgetPreparing(name)
+    case .everything:
+      statements.forget(nil)
+      forgetPreparing(nil)
     }
     if analysis?.mayOpenPortals ?? true { forgetPortals() }
   }

@@ -6,6 +6,22 @@ import SQLAnalysis
 public protocol StatementAnalyses: AnyObject {
   /// The analysis of a text, or nil when it is too long to be worked out here: the session then asks for it.
   func analysis(of text: UnsafeRawBufferPointer) -> Analysis?
+
+  /// The same with names resolved; nil also when the catalogue must be read first.
+  func analysis(of text: UnsafeRawBufferPointer, in scope: SessionScope) -> Analysis?
+
+  /// Whether names would still be resolved as they were for this analysis.
+  func isCurrent(_ analysis: Analysis, in scope: SessionScope) -> Bool
+
+  /// Names the reading of the catalogue that results are masked by; nil when there is none that is fresh enough.
+  var columnsVersion: UInt64? { get }
+}
+
+/// Of those who resolve no names.
+extension StatementAnalyses {
+  public func analysis(of text: UnsafeRawBufferPointer, in scope: SessionScope) -> Analysis? { analysis(of: text) }
+  public func isCurrent(_ analysis: Analysis, in scope: SessionScope) -> Bool { true }
+  public var columnsVersion: UInt64? { nil }
 }
 
 /// Names of a relation and of its columns by attribute number, as the catalogue has them.
@@ -83,6 +99,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     var use: Use
     var header: FrameHeader
     var missing: Set<UInt32> = []
+    /// The reading of the catalogue in which the plan will hold for the next result like this; nil for this one only.
+    var version: UInt64?
   }
 
   /// What is known of the result that is being sent.
@@ -97,6 +115,10 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
 
   let limits: Limits
   let analyses: any StatementAnalyses
+  /// Whether names are resolved, so that it must be known what the session makes of them.
+  let followsNames: Bool
+  /// Whether what is pipelined behind unknown code waits until that has run.
+  let waitsForUnknownCode: Bool
   /// Whether any mask may apply: then columns are looked at, else rows pass unseen.
   var maskable: Bool
   var client = FrameStream(from: .client)
@@ -115,6 +137,9 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
 
   var replies = ReplyQueue()
   var statements = StatementRegistry()
+  var names = SessionNames()
+  /// PREPAREs in SQL text that were sent and not answered yet.
+  var preparing: [Preparing] = []
   /// Counts Syncs; a segment is what lies between two.
   var segment = 0
   /// Whether anything was sent to the backend since the last Sync.
@@ -139,6 +164,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var queryMask: RowMask??
   /// Present for each portal whose columns are known; nil inside when nothing of it is masked.
   var portalMasks: [String: RowMask?] = [:]
+  var knownColumns = KnownColumns()
   /// Names of the relations of the result at hand.
   var relations: [UInt32: RelationNames?] = [:]
   /// Notices that wait for the end of a frame.
@@ -147,12 +173,18 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// - Parameters:
   ///   - ready: what the backend said of itself.
   ///   - maskable: whether any mask may apply to this person on this connection.
+  ///   - followsNames: whether `analyses` resolves names, so that the session's search_path is of use.
+  ///   - waitsForUnknownCode: whether what is pipelined behind unknown code is only read once that has run; false where
+  ///     no decision depends on what texts say.
   public init(
-    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, limits: Limits = .standard
+    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, followsNames: Bool = false,
+    waitsForUnknownCode: Bool = true, limits: Limits = .standard
   ) {
     self.limits = limits
     self.analyses = analyses
     self.maskable = maskable
+    self.followsNames = followsNames
+    self.waitsForUnknownCode = waitsForUnknownCode
     status = ready.status
     for (name, value) in ready.settings { noteSetting(name, value) }
   }

@@ -16,6 +16,8 @@ struct ExpectedReply: Hashable, Sendable {
     case closeStatement(String)
     case closePortal
     case sync
+    /// Questions of our own up to their ReadyForQuery; the client sees nothing of the answers.
+    case catalog
     /// The statement that always fails, in place of a refused one (DECISIONS 2). Its error becomes the refusal.
     case failingQuery(Refusal)
     case failingParse(Refusal)

@@ -54,6 +54,11 @@ struct StatementRegistry {
     entries[name] = entry.confirmed == nil && entry.pending.isEmpty ? nil : entry
   }
 
+  /// SQL text gave the name to a statement, as the backend says: so it was free.
+  mutating func prepared(_ name: String, _ analysis: Analysis) {
+    entries[name, default: Entry()].confirmed = analysis
+  }
+
   /// The Parse failed or was skipped.
   mutating func parseFailed(_ name: String) {
     guard var entry = entries[name], !entry.pending.isEmpty else { return }

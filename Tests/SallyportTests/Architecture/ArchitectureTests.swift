@@ -21,8 +21,7 @@ struct ArchitectureTests {
     "Gateway": [
       "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
       "Store", "Configuration", "CEpoll", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOTLS", "NIOSSL",
-      "NIOConcurrencyHelpers", "Crypto", "X509",
-      "SwiftASN1", "Logging", "Foundation", "Glibc",
+      "NIOConcurrencyHelpers", "Crypto", "X509", "SwiftASN1", "Logging", "Foundation", "Glibc", "Synchronization",
     ],
     "sallyport": [
       "Gateway", "Configuration", "AuditTrail", "ArgumentParser", "Logging", "Crypto", "Foundation", "Glibc",

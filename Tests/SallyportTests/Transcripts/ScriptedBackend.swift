@@ -138,9 +138,9 @@ final class ScriptedBackend: @unchecked Sendable {
     guard connection.nextFrame()?.tag == UInt8(ascii: "Q") else { return }
     var lines: [String] = []
     for relation in relations {
+      lines.append("DataRow \"R\" \"\(relation.oid)\" \"\(relation.schema)\" \"\(relation.name)\"")
       for (index, column) in relation.columns.enumerated() {
-        lines.append(
-          "DataRow \"\(relation.oid)\" \"\(relation.schema)\" \"\(relation.name)\" \"\(index + 1)\" \"\(column)\"")
+        lines.append("DataRow \"A\" \"\(relation.oid)\" \"\(index + 1)\" \"\(column)\"")
       }
     }
     lines += ["CommandComplete \"SELECT\"", "ReadyForQuery I"]

@@ -67,12 +67,15 @@ final class SessionDriver: TranscriptDriver {
   /// `drips`: whether bytes come one by one.
   init(
     policy: ScopedPolicy, relations: [Transcript.Relation] = [], drips: Bool = false, limits: Limits = .standard,
-    analyses: any StatementAnalyses = DirectAnalyses()
+    analyses: any StatementAnalyses = DirectAnalyses(), followsNames: Bool = false
   ) {
     let ready = BackendHandshake.Ready(
       greeting: ByteBuffer(), settings: ["standard_conforming_strings": "on", "client_encoding": "UTF8"], key: nil,
       status: .idle)
-    session = PostgresSession(ready: ready, analyses: analyses, maskable: policy.mayMask, limits: limits)
+    session = PostgresSession(
+      ready: ready, analyses: analyses, maskable: policy.mayMask, followsNames: followsNames,
+      waitsForUnknownCode: policy.dependsOnCommands,
+      limits: limits)
     enforcer = Enforcer(session: "s", policy: policy, audit: audit)
     self.relations = relations
     self.drips = drips

@@ -2,11 +2,12 @@ import AccessModel
 import AuditTrail
 import Dispatch
 import Foundation
-import Gateway
 import Glibc
 import Logging
 import NIOCore
 import Testing
+
+@testable import Gateway
 
 /// Plays a transcript over sockets: a gateway in this process, a raw client, a scripted stand-in for the backend.
 final class SocketDriver: TranscriptDriver {
@@ -28,8 +29,11 @@ final class SocketDriver: TranscriptDriver {
     let text = try TranscriptFolder.policy(transcript.policy)
       .replacingOccurrences(of: "127.0.0.1:5432", with: "127.0.0.1:\(backend.port)")
     let configuration = try TranscriptRun.configuration(text, file: transcript.policy)
+    var options = GatewayServer.Options()
+    options.followsNames = false
     gateway = try GatewayServer(
-      configuration, data: data, logger: Logger(label: "transcripts") { _ in SwiftLogNoOpLogHandler() })
+      configuration, data: data, logger: Logger(label: "transcripts") { _ in SwiftLogNoOpLogHandler() },
+      options: options)
     let ana = try SocketDriver.token("ana", data)
     approver = try SocketDriver.token("dora", data)
     client = try SocketDriver.dial(gateway.address.port ?? 0)

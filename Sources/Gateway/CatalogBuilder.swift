@@ -1,0 +1,67 @@
+import Postgres
+import SQLAnalysis
+
+/// A catalogue that is being read, row by row. Each row begins with the letter that `CatalogQuery` put there.
+struct CatalogBuilder {
+  /// A row that is not what was asked for.
+  struct Malformed: Error {}
+
+  private(set) var catalog = Catalog()
+  private var contents = CatalogSnapshot.Contents()
+
+  init(readAt: Int64) { catalog.readAt = readAt }
+
+  mutating func add(_ row: [String]) throws(Malformed) {
+    guard let letter = row.first else { throw Malformed() }
+    let values = row.dropFirst()
+    switch (letter, values.count) {
+    case ("Z", 1): catalog.stamp = row[1]
+    case ("U", 1): contents.user = row[1]
+    case ("S", 1): contents.usableSchemas.insert(row[1])
+    case ("R", 3):
+      let oid = try number(row[1])
+      contents.relations.append(CatalogSnapshot.Relation(oid: oid, schema: row[2], name: row[3]))
+      catalog.add(oid: oid, schema: row[2], relation: row[3])
+    case ("A", 3):
+      guard let attribute = Int16(row[2]) else { throw Malformed() }
+      catalog.relations[try number(row[1])]?.columns[attribute] = row[3]
+    case ("F", 8): try addRoutine(row)
+    case ("L", 3): try addLink(row)
+    case ("V", 3):
+      contents.add(CatalogSnapshot.RoutineName(schema: row[2], name: row[3]), calledBy: try number(row[1]))
+    case ("H", 2): contents.addHidden(CatalogSnapshot.RoutineName(schema: row[1], name: row[2]))
+    case _: throw Malformed()
+    }
+  }
+
+  /// The catalogue, with all rows in it.
+  func finished() -> Catalog {
+    var catalog = catalog
+    catalog.snapshot = CatalogSnapshot(contents)
+    return catalog
+  }
+
+  private mutating func addRoutine(_ row: [String]) throws(Malformed) {
+    contents.routines.append(
+      CatalogSnapshot.Routine(
+        oid: try number(row[1]), schema: row[2], name: row[3],
+        body: CatalogSnapshot.Contents.body(language: row[4], text: row[5], extension: row[6]),
+        hasOwnSettings: row[7] != "0", takesOneArgument: row[8] != "0"))
+  }
+
+  private mutating func addLink(_ row: [String]) throws(Malformed) {
+    let kind: CatalogSnapshot.Link.Kind
+    switch row[1] {
+    case "view": kind = .view
+    case "rule": kind = .rule
+    case "child": kind = .child
+    case _: throw Malformed()
+    }
+    contents.links.append(CatalogSnapshot.Link(kind, from: try number(row[2]), to: try number(row[3])))
+  }
+
+  private func number(_ text: String) throws(Malformed) -> UInt32 {
+    guard let number = UInt32(text) else { throw Malformed() }
+    return number
+  }
+}

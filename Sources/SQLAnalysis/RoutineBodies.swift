@@ -1,0 +1,148 @@
+import AccessModel
+
+/// What a routine in SQL does when it is called, worked out once per `NameContext`.
+enum RoutineBody: Sendable {
+  case known(Analysis.Part)
+  case unknown
+}
+
+/// Which reading of a body: under the session's search_path, or under one that is not known.
+struct RoutineKey: Hashable, Sendable {
+  var oid: UInt32
+  var usesPath: Bool
+}
+
+/// Calls of routines that are not PostgreSQL's own.
+extension StatementWalk {
+  /// Routines that call each other, one inside the other, as far as that is followed.
+  static let routineDepth = 8
+
+  /// Adds what this routine may do: what is declared of it, what its body says, or anything.
+  mutating func run(_ routine: CatalogSnapshot.Routine, in names: NameContext) {
+    if let declared = functions.effects(schema: routine.schema, name: routine.name) {
+      return declared.isUnknown ? unknown() : touch(.routine(schema: routine.schema, routine.name), declared)
+    }
+    switch routine.body {
+    case .trusted: break
+    case .unknown: unknown()
+    case .sql(let text):
+      switch body(of: routine, text, in: names) {
+      case .known(let part): add(part)
+      case .unknown: unknown()
+      }
+    }
+  }
+
+  private func body(of routine: CatalogSnapshot.Routine, _ text: String, in names: NameContext) -> RoutineBody {
+    let key = RoutineKey(oid: routine.oid, usesPath: usesPath && !routine.hasOwnSettings)
+    if let known = names.bodies.withLock({ $0[key] }) { return known }
+    // One that calls itself, by whatever way, is not followed.
+    guard callers.count < StatementWalk.routineDepth, !callers.contains(routine.oid) else { return .unknown }
+    let body = SQLAnalyzer.body(
+      text, functions, names, callers: callers + [routine.oid], usesPath: key.usesPath)
+    names.bodies.withLock { $0[key] = body }
+    return body
+  }
+
+  /// Adds what another text does that this one runs.
+  mutating func add(_ part: Analysis.Part) {
+    effects.formUnion(part.effects)
+    inheritedKinds.formUnion(part.kinds)
+    settings += part.settings
+    if part.predicate == .absent || predicate == .notApplicable { predicate = part.predicate }
+    traits.inherit(part.traits)
+    switch part.footprint {
+    case .everything: everything = true
+    case .resources(let all):
+      if everything { return }
+      accesses.formUnion(all)
+      if accesses.count > StatementWalk.accessLimit { everything = true }
+    }
+  }
+}
+
+extension SessionTraits {
+  /// Takes over what holds for a text when it holds for a part of it.
+  mutating func inherit(_ part: SessionTraits) {
+    needsNames = needsNames || part.needsNames
+    needsPath = needsPath || part.needsPath
+    hasAbsentNames = hasAbsentNames || part.hasAbsentNames
+    makesTemporaries = makesTemporaries || part.makesTemporaries
+    definesRoutines.formUnion(part.definesRoutines)
+  }
+}
+
+extension Analysis {
+  /// What one piece of a text does, or a text that another one runs.
+  public struct Part: Hashable, Sendable {
+    var effects: Effects = []
+    var footprint = Footprint.nothing
+    var predicate = SQLStatement.Predicate.notApplicable
+    var kinds: Set<SQLStatement.Kind> = []
+    var settings: [SettingChange] = []
+    var traits = SessionTraits()
+
+    static func sum(_ walks: [(SQLStatement, StatementWalk)]) -> Part {
+      var part = Part()
+      for (statement, walk) in walks {
+        part.effects.formUnion(statement.effects)
+        part.footprint = part.footprint.union(statement.footprint)
+        part.kinds.formUnion(statement.kinds)
+        part.settings += walk.settings
+        part.traits.inherit(walk.traits)
+        if statement.predicate == .absent || part.predicate == .notApplicable { part.predicate = statement.predicate }
+      }
+      return part
+    }
+  }
+
+  /// What running the prepared statement that this text names does, given the text by which it was made: the one PREPARE
+  /// of that name, or the text that the protocol gave the name to. nil when this is no lone EXECUTE.
+  public func executing(_ prepared: Analysis) -> Analysis? {
+    guard let name = traits.executes, let arguments, prepared.traits.prepares ?? name == name,
+      prepared.detail.misunderstood == nil
+    else { return nil }
+    var traits = SessionTraits()
+    traits.inherit(arguments.traits)
+    traits.inherit(prepared.traits)
+    traits.context = self.traits.context
+    let effects = prepared.effects.union(arguments.effects)
+    let footprint = prepared.footprint.union(arguments.footprint)
+    let kinds = prepared.detail.statements.reduce(into: arguments.kinds.union([.execute])) { $0.formUnion($1.kinds) }
+    let predicates = prepared.detail.statements.map(\.predicate) + [arguments.predicate]
+    let predicate =
+      predicates.contains(.absent)
+      ? SQLStatement.Predicate.absent : predicates.contains(.present) ? .present : .notApplicable
+    let statement = SQLStatement(
+      kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds)
+    return Analysis(
+      text: text, effects: effects, footprint: footprint, detail: SQLDetail(statements: [statement]),
+      settings: arguments.settings + prepared.settings, traits: traits)
+  }
+}
+
+extension SQLAnalyzer {
+  /// What the statements of a routine's body do together.
+  static func body(
+    _ text: String, _ functions: FunctionCatalog, _ names: NameContext, callers: [UInt32], usesPath: Bool
+  ) -> RoutineBody {
+    guard text.utf8.count <= inlineLimit, !text.utf8.contains(0), LexerCost.isBearable(text) else { return .unknown }
+    return withParserOutput(text) { tree, why in
+      guard why == nil, let tape = try? Tape(tree) else { return .unknown }
+      let list = tape.child(0, .stmts)
+      if list == 0 { return .known(Analysis.Part()) }
+      var walks: [(SQLStatement, StatementWalk)] = []
+      for entry in tape.children(list) {
+        let node = tape.child(entry, .stmt)
+        if node == 0 { return .unknown }
+        var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
+        walk.callers = callers
+        walk.usesPath = usesPath
+        let statement = walk.run(node)
+        if walk.isTooDeep { return .unknown }
+        walks.append((statement, walk))
+      }
+      return .known(Analysis.Part.sum(walks))
+    }
+  }
+}

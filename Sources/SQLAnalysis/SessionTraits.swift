@@ -1,0 +1,52 @@
+/// What of a text matters to the session that runs it, beyond what it does to data: which names it leans on, and what
+/// it changes for the texts behind it.
+public struct SessionTraits: Hashable, Sendable {
+  /// It names relations, routines or operators that only the catalogue can tell apart. While nothing is known of the
+  /// catalogue, PostgreSQL's own functions are believed to be what their names say.
+  public var needsNames = false
+  /// The session's search_path would settle what is left open.
+  public var needsPath = false
+  /// A name was met that the catalogue does not have: it may be newer than the catalogue.
+  public var hasAbsentNames = false
+  /// The `NameContext` in which names were resolved; 0 for none.
+  public var context: UInt64 = 0
+  /// It may make relations of the session's own, which hide others.
+  public var makesTemporaries = false
+  /// It may make or change these routines, unseen by anybody else until it is committed.
+  public var definesRoutines = RoutineNames.none
+  /// The name in a text that is one PREPARE and nothing else.
+  public var prepares: String?
+  /// The name in a text that is one EXECUTE and nothing else; its effects are unknown to whoever does not know the name.
+  public var executes: String?
+
+  public init() {}
+}
+
+/// Names of routines, of which some are not known.
+public enum RoutineNames: Hashable, Sendable {
+  case none
+  case some(Set<String>)
+  /// Any.
+  case all
+
+  /// Names that are kept; more of them are all.
+  private static let limit = 1_000
+
+  public mutating func formUnion(_ other: RoutineNames) {
+    switch (self, other) {
+    case (_, .none), (.all, _): break
+    case (.none, _), (_, .all): self = other
+    case (.some(let mine), .some(let theirs)):
+      let joined = mine.union(theirs)
+      self = joined.count > RoutineNames.limit ? .all : .some(joined)
+    }
+  }
+
+  func contains(_ name: String) -> Bool {
+    switch self {
+    case .none: false
+    case .some(let names): names.contains(name)
+    case .all: true
+    }
+  }
+}

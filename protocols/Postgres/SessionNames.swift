@@ -1,0 +1,102 @@
+import SQLAnalysis
+
+/// What a session's names mean, with a number that changes whenever that does.
+public struct SessionScope: Hashable, Sendable {
+  public var revision: UInt64 = 0
+  public var names = NameContext.Scope()
+  public init() {}
+}
+
+/// What of a session decides what names mean, followed as far as its texts and transactions tell (DECISIONS 5, 6).
+///
+/// The search_path is not followed but forgotten: whatever may have changed it makes it unknown until it is read again.
+struct SessionNames {
+  /// Whether the search_path can be asked for.
+  private enum Asking { case open, under([String]), failed }
+
+  private(set) var scope = SessionScope()
+  private var asking = Asking.open
+  /// Something changed the search_path in a transaction, whose end may take that back.
+  private var hasChangedPath = false
+  /// Counts transactions that ended after something was defined in them: then others see it too.
+  private(set) var definitions: UInt64 = 0
+
+  /// True when it is not known and asking may help.
+  var wantsPath: Bool {
+    if scope.names.path != nil { return false }
+    switch asking {
+    case .open: return true
+    case .under, .failed: return false
+    }
+  }
+
+  /// A text goes to the backend, or a portal of it is run; nil for what is not known.
+  mutating func sent(_ analysis: Analysis?) {
+    guard let analysis else { return sentUnknown() }
+    if analysis.isOrdinary { return }
+    if analysis.effects.isUnknown || analysis.effects.contains(.execute) { return sentUnknown() }
+    if analysis.settings.contains(where: \.decidesNames) || analysis.effects.contains(.call) { forgetPath() }
+    if analysis.endsTransactions, hasChangedPath { forgetPath() }
+    if analysis.traits.makesTemporaries, !scope.names.hasTemporaries { change { $0.hasTemporaries = true } }
+    guard analysis.effects.contains(.define) else { return }
+    change {
+      $0.hasDefinitions = true
+      $0.routines.formUnion(analysis.traits.definesRoutines)
+    }
+  }
+
+  private mutating func sentUnknown() {
+    forgetPath()
+    change {
+      $0.hasTemporaries = true
+      $0.hasDefinitions = true
+      $0.routines = .all
+    }
+  }
+
+  private mutating func forgetPath() {
+    hasChangedPath = true
+    asking = .open
+    if scope.names.path != nil { change { $0.path = nil } }
+  }
+
+  private mutating func change(_ body: (inout NameContext.Scope) -> Void) {
+    body(&scope.names)
+    scope.revision &+= 1
+  }
+
+  /// No transaction is open and nothing is outstanding: what was set for one is gone, what was defined is there for all.
+  mutating func settle() {
+    if hasChangedPath {
+      forgetPath()
+      hasChangedPath = false
+    }
+    guard !scope.names.isShared else { return }
+    definitions &+= 1
+    change {
+      $0.hasDefinitions = false
+      $0.routines = .none
+    }
+  }
+
+  // MARK: Asking
+
+  /// What is asked, in order.
+  static let questions = ["search_path", "role", "session_authorization"]
+
+  mutating func beginAsking() { asking = .under([]) }
+
+  mutating func take(answer: String) {
+    if case .under(let answers) = asking { asking = .under(answers + [answer]) }
+  }
+
+  /// All answers that come have come; without them it stays unknown, until something may have changed it.
+  mutating func endAsking() {
+    guard case .under(let answers) = asking, answers.count == SessionNames.questions.count else {
+      asking = .failed
+      return
+    }
+    asking = .open
+    change { $0.path = SearchPath(setting: answers[0], user: answers[1] == "none" ? answers[2] : answers[1]) }
+  }
+}
