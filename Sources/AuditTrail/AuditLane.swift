@@ -33,14 +33,16 @@ public final class AuditLane: AuditSink {
   private let allocator: SegmentAllocator
   private let background: (@escaping @Sendable () -> Void) -> Void
 
-  private var current: SegmentWriter?
-  private var preparation: Preparation?
+  // Each statement passes here twice, and checking these accesses at run time would be a tenth of its cost. They cannot
+  // overlap: the lane belongs to one event loop, and neither `now` nor `members` of a record leads back into it.
+  @exclusivity(unchecked) private var current: SegmentWriter?
+  @exclusivity(unchecked) private var preparation: Preparation?
   private var retryAt = Int64.min
-  private var reserve: OutcomeReserve
-  private var position: ChainPosition
-  private var memory = SegmentMemory()
+  @exclusivity(unchecked) private var reserve: OutcomeReserve
+  @exclusivity(unchecked) private var position: ChainPosition
+  @exclusivity(unchecked) private var memory = SegmentMemory()
   /// Link, sequence number, time and payload of the record at hand, as they are hashed.
-  private var scratch = JSONWriter()
+  @exclusivity(unchecked) private var scratch = JSONWriter()
   private static let prefix = SegmentFormat.hashSize + 16
 
   /// Opens the lane: finds its last committed record and starts a new segment behind it.

@@ -83,6 +83,7 @@ struct JSONWriter: ~Copyable {
     raw("\":")
   }
 
+  @inline(__always)
   mutating func field(_ name: StaticString, _ value: String, limit: Int = .max) {
     key(name)
     string(value, limit: limit)
@@ -94,6 +95,7 @@ struct JSONWriter: ~Copyable {
     if !value.isEmpty { field(name, value, limit: limit) }
   }
 
+  @inline(__always)
   mutating func field(_ name: StaticString, _ value: some FixedWidthInteger) {
     key(name)
     integer(value)
@@ -120,14 +122,18 @@ struct JSONWriter: ~Copyable {
 
   mutating func integer<Number: FixedWidthInteger>(_ value: Number) {
     if value < 0 { raw("-") }
-    var rest = UInt64(truncatingIfNeeded: value.magnitude)
+    digits(UInt64(truncatingIfNeeded: value.magnitude))
+  }
+
+  private mutating func digits(_ value: UInt64) {
+    var rest = value
     var length = 1
-    var bound: UInt64 = 10
-    while rest >= bound, length < 20 {
+    while rest >= 10 {
+      rest /= 10
       length += 1
-      bound = bound.multipliedReportingOverflow(by: 10).overflow ? .max : bound * 10
     }
     reserve(length)
+    rest = value
     var place = count + length
     while place > count {
       place -= 1
@@ -158,26 +164,26 @@ struct JSONWriter: ~Copyable {
     raw("…")
   }
 
-  /// Copies eight bytes at a time as long as none of them needs an escape.
+  /// Copies runs that need no escape at once; looks at eight bytes at a time.
   private mutating func escapedInFull(_ text: UnsafeBufferPointer<UInt8>) {
-    let source = UnsafeRawBufferPointer(text)
-    reserve(source.count)
+    guard let start = UnsafeRawPointer(text.baseAddress) else { return }
+    var clean = 0
     var index = 0
-    while index < source.count {
-      if source.count - index >= 8 {
-        let word = source.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-        if !JSONWriter.needsEscape(word) {
-          appendInteger(UInt64(littleEndian: word))
-          index += 8
-          continue
-        }
-      }
-      let end = min(index + 8, source.count)
-      while index < end {
-        if JSONWriter.needsEscape(source[index]) { escape(source[index]) } else { append(source[index]) }
+    while index < text.count {
+      if text.count - index >= 8,
+        !JSONWriter.needsEscape((start + index).loadUnaligned(as: UInt64.self))
+      {
+        index += 8
+      } else if !JSONWriter.needsEscape(text[index]) {
         index += 1
+      } else {
+        append(start + clean, index - clean)
+        escape(text[index])
+        index += 1
+        clean = index
       }
     }
+    append(start + clean, text.count - clean)
   }
 
   private mutating func escape(_ byte: UInt8) {

@@ -10,7 +10,7 @@ final class SegmentWriter {
   private let base: UnsafeMutableRawPointer
   private let size: Int
   let number: UInt64
-  private var end = SegmentFormat.headerSize
+  @exclusivity(unchecked) private var end = SegmentFormat.headerSize
 
   /// Where the next record goes.
   var offset: Int { end }

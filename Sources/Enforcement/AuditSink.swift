@@ -37,8 +37,8 @@ extension AuditSink {
 public final class AuditedSession {
   public let name: String
   /// Commands that were permitted and have not ended, while the sink counts them; nil when the session is not open to
-  /// the sink. Only the sink changes it.
-  public var pending: Int?
+  /// the sink. Only the sink changes it, between one look and the next.
+  @exclusivity(unchecked) public var pending: Int?
 
   public init(_ name: String) { self.name = name }
 }
