@@ -9,6 +9,10 @@ public final class Analysis: Sendable {
   public let settings: [SettingChange]
   /// What else matters to the session that runs it.
   public let traits: SessionTraits
+  /// True when it holds a COMMIT or ROLLBACK, also one to a savepoint.
+  public let endsTransactions: Bool
+  /// True when running it changes nothing of what later texts mean: it reads and writes rows, and that is all.
+  public let isOrdinary: Bool
   /// What the arguments of a lone EXECUTE do.
   let arguments: Part?
   /// True when it holds nothing but BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like, and at least one of them.
@@ -27,6 +31,9 @@ public final class Analysis: Sendable {
     self.traits = traits
     self.arguments = arguments
     self.isTemplate = isTemplate
+    endsTransactions = detail.statements.contains { $0.kind == .commit || $0.kind == .rollback }
+    isOrdinary =
+      effects.isSubset(of: [.read, .write]) && settings.isEmpty && !traits.makesTemporaries && !endsTransactions
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
   }
@@ -38,6 +45,8 @@ public final class Analysis: Sendable {
     settings = template.settings
     traits = template.traits
     arguments = template.arguments
+    endsTransactions = template.endsTransactions
+    isOrdinary = template.isOrdinary
     isTransactionControl = template.isTransactionControl
     isTemplate = template.isTemplate
   }

@@ -2,8 +2,8 @@ import AccessModel
 
 /// What the configuration declares of functions that the gateway cannot look into.
 ///
-/// A pattern with a schema covers only calls that name the schema; one without covers every call by that name, whatever
-/// search_path makes of it (*must*: an unresolved schema is no match for `public.*`).
+/// A pattern with a schema covers calls that name the schema, and those that the catalogue resolves to it; one without
+/// covers every call by that name (*must*: an unresolved schema is no match for `public.*`).
 public struct FunctionCatalog: Hashable, Sendable {
   /// One line of `functions:`: a pattern of names and what those functions may do.
   public struct Entry: Hashable, Sendable {
@@ -33,8 +33,8 @@ public struct FunctionCatalog: Hashable, Sendable {
 
 /// What is known of PostgreSQL's own functions, by name.
 ///
-/// A user's function of the same name further ahead on search_path is taken for PostgreSQL's own: a limit that only the
-/// catalogue can lift.
+/// Without a `NameContext` a user's function of the same name is taken for PostgreSQL's own: whoever decides by that asks
+/// for one first (`SessionTraits.needsNames`).
 enum BuiltinFunction: Sendable {
   case harmless, writes, administers
   /// Runs SQL that is handed over as text, or reaches files.

@@ -147,15 +147,6 @@ extension PostgresSession {
 }
 
 extension Analysis {
-  /// Whether running this changes nothing of how later texts are read: no setting, no object, no end of a transaction.
-  var isOrdinary: Bool {
-    effects.isSubset(of: [.read, .write]) && settings.isEmpty && !traits.makesTemporaries && !endsTransactions
-  }
-
-  var endsTransactions: Bool {
-    detail.statements.contains { $0.kind == .commit || $0.kind == .rollback }
-  }
-
   /// Whether later texts can only be read once this has run (DECISIONS 6): it changes what their words mean, or may.
   func mayChangeMeaning(unknownCodeToo: Bool) -> Bool {
     if detail.misunderstood != nil { return true }

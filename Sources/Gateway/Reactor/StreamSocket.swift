@@ -141,6 +141,7 @@ final class StreamSocket: Polled, Closable {
 
   private func enqueue(_ bytes: ByteBuffer) {
     pendingBytes += bytes.readableBytes
+    if pendingBytes > StreamSocket.highWater { isFull = true }
     pending.append(bytes)
   }
 
@@ -175,9 +176,7 @@ final class StreamSocket: Polled, Closable {
   private func sentSome() {
     updateInterest()
     if pending.isEmpty, isFinishing { closeOutput() }
-    if pendingBytes > StreamSocket.highWater {
-      isFull = true
-    } else if isFull, pendingBytes < StreamSocket.lowWater {
+    if isFull, pendingBytes < StreamSocket.lowWater {
       isFull = false
       owner?.streamDrained(self)
     }

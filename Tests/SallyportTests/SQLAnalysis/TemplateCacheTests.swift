@@ -8,7 +8,8 @@ extension Analysis {
   fileprivate func isLike(_ other: Analysis) -> Bool {
     effects == other.effects && footprint == other.footprint && detail == other.detail && settings == other.settings
       && isTransactionControl == other.isTransactionControl && isTemplate == other.isTemplate
-      && forgets == other.forgets && unsafeSetting == other.unsafeSetting
+      && forgets == other.forgets && unsafeSetting == other.unsafeSetting && traits == other.traits
+      && endsTransactions == other.endsTransactions && isOrdinary == other.isOrdinary
   }
 }
 
@@ -125,7 +126,7 @@ struct TemplateCacheTests {
 
   /// The law of `PlainLiterals`: whatever stands in a text, the form's analysis is the one that the text has itself.
   @Test func aLentAnalysisIsTheTextsOwn() {
-    #expect(Mirror(reflecting: SQLAnalyzer.analyze("x")).children.count == 7, "compare the new field in isLike too")
+    #expect(Mirror(reflecting: SQLAnalyzer.analyze("x")).children.count == 9, "compare the new field in isLike too")
     let seed = UInt64.random(in: .min ... .max)
     print("analyses by normal form: seed \(seed)")
     var random = SplitMix(state: seed)
@@ -135,7 +136,7 @@ struct TemplateCacheTests {
     var cache = TemplateCache(entryLimit: 1 << 14, byteLimit: 64 << 20)
     var lent = 0
     var templates = 0
-    for round in 0..<30_000 {
+    for round in 0..<10_000 {
       guard let source = sources.randomElement(using: &random) else { break }
       // Half of the texts get harmless values only, so that forms are met again; the others any.
       let text = source.filled(using: &random, isHostile: round % 2 == 1)
@@ -150,7 +151,7 @@ struct TemplateCacheTests {
         #expect(find(text, in: &cache) != nil, "\(text), seed \(seed)")
       }
     }
-    #expect(lent > 2_000 && templates > lent)
+    #expect(lent > 600 && templates > lent)
   }
 }
 
