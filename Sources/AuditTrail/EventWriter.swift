@@ -117,7 +117,7 @@ extension JSONWriter {
     text(record.command.text)
     if record.command.parameters != .none {
       field("parameters", record.command.parameters.count)
-      field("parameter_bytes", record.command.parameters.encoded.count)
+      field("parameter_bytes", record.command.parameters.byteCount)
     }
     field("policy", record.policy, limit: RecordLimits.name)
   }
