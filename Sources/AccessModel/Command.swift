@@ -48,17 +48,36 @@ public struct Command: Hashable, Sendable {
 
 /// The values bound to a command's parameters, as the client encoded them.
 ///
-/// For PostgreSQL: the bytes of Bind from the parameter format codes to the last value.
+/// For PostgreSQL: the bytes of Bind from the parameter format codes to the last value, or those of FunctionCall behind
+/// the routine's number. Of values too long to be kept only the front is here, and `byteCount` says how much there is:
+/// two of those that are equal may stand for different values, so nothing may be bound to them (DECISIONS 14).
 public struct Parameters: Hashable, Sendable {
   public var count: Int
   public var encoded: [UInt8]
+  /// Bytes of all values; of `encoded` alone when it is whole.
+  public var byteCount: Int
+  /// Whether the session can still be asked for all of them; false also when they are here.
+  public var isObtainable: Bool
 
   public static let none = Parameters(count: 0, encoded: [])
 
   public init(count: Int, encoded: [UInt8]) {
     self.count = count
     self.encoded = encoded
+    byteCount = encoded.count
+    isObtainable = false
   }
+
+  /// Values of which `byteCount - front.count` bytes are still to come.
+  public init(count: Int, front: [UInt8], byteCount: Int, isObtainable: Bool) {
+    self.count = count
+    encoded = front
+    self.byteCount = byteCount
+    self.isObtainable = isObtainable
+  }
+
+  /// Whether all values are here.
+  public var isWhole: Bool { encoded.count >= byteCount }
 }
 
 /// What only one protocol knows of a command; closed, so that a rule's matcher can be total.

@@ -121,9 +121,9 @@ extension JSONWriter {
     field("command", id.rawValue)
     if action != .permit { field("action", action.rawValue) }
     if command.stage != .execute { field("stage", command.stage.rawValue) }
-    if command.parameters.count != 0 || !command.parameters.encoded.isEmpty {
+    if command.parameters != .none {
       field("parameters", command.parameters.count)
-      field("parameter_bytes", command.parameters.encoded.count)
+      field("parameter_bytes", command.parameters.byteCount)
     }
   }
 

@@ -7,6 +7,9 @@ public enum Ruling: ~Copyable, Sendable {
   case refuse(Refusal)
   /// People must approve first; the record that it waits is safe.
   case hold(ApprovalRequirement)
+  /// People must approve first, and can only approve values that are here whole: nothing is recorded yet. Ask again
+  /// with all values.
+  case needsValues
 }
 
 /// The enforcement point of one session: asks the policy, records the answer, and only then mints the permit.
@@ -35,6 +38,7 @@ public struct Enforcer {
       // Handing a text over is not running it: what needs an approval waits when it is run (DECISIONS 13).
       if command.stage == .prepare { return permit(id, command) }
       let rules = requirement.clauses.map(\.rule).joined(separator: ",")
+      guard command.parameters.isWhole else { return unbound(id, command, rules) }
       guard record(id, command, .hold, rule: rules, reason: "waits for approval") else { return unrecorded() }
       return .hold(requirement)
     }
@@ -51,6 +55,7 @@ public struct Enforcer {
     case .permit: return permit(id, command, rule: rules, approvers: approvers)
     case .deny(let denial): return refuse(id, command, refusal(of: command, denial))
     case .hold(let requirement):
+      guard command.parameters.isWhole else { return unbound(id, command, rules) }
       guard requirement.clauses == approved.clauses else {
         let denial = Denial(
           rule: rules, reason: "the policy changed while the statement waited, so its approval is void",
@@ -83,6 +88,15 @@ public struct Enforcer {
   }
 
   // MARK: Steps
+
+  /// An approval is bound to the values, so it needs all of them (DECISIONS 14).
+  private func unbound(_ id: CommandID, _ command: Command, _ rules: String) -> Ruling {
+    guard !command.parameters.isObtainable else { return .needsValues }
+    let denial = Denial(
+      rule: rules, reason: "the values are too long to be approved (\(command.parameters.byteCount) bytes)",
+      hint: "An approval is bound to the values; send shorter ones.")
+    return refuse(id, command, Refusal(.notApproved, denial))
+  }
 
   private func decide(_ command: Command) -> Decision {
     if let denial = denial(whatever: command.facts.shape.summary) { return .deny(denial) }

@@ -60,6 +60,9 @@ final class ApprovalDesk: Sendable {
     guard pending.withLockedValue({ $0.count }) < limit else {
       throw DeskRefusal(message: "too many statements wait for approval")
     }
+    guard request.parameters.isWhole else {
+      throw DeskRefusal(message: "an approval is bound to values, and not all of them are here")
+    }
     let now = Clock.seconds()
     let id = try store.insertApproval(
       NewApproval(

@@ -150,6 +150,8 @@ extension PostgresConnection {
       resolveHeld(.forward(permit), held.id, relay)
     case .refuse(let refusal): resolveHeld(.refuse(refusal), held.id, relay)
     case .hold(let requirement): hold(held.id, held.command, requirement, relay)
+    case .needsValues:
+      act { relay throws(ProtocolError) in try relay.session.awaitValues(of: held.id, held.command) }
     }
   }
 

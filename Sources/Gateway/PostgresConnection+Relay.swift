@@ -58,6 +58,7 @@ extension PostgresConnection {
       try relay.session.resolve(id, .forward(permit))
     case .refuse(let refusal): try relay.session.resolve(id, .refuse(refusal))
     case .hold(let requirement): hold(id, command, requirement, relay)
+    case .needsValues: try relay.session.awaitValues(of: id, command)
     }
   }
 

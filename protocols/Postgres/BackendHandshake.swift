@@ -240,7 +240,7 @@ public struct BackendHandshake {
     case (.saslFinal(let data), .saslFinal(var client)):
       try client.receiveServerFinal(data)
       state = .starting
-    case (.unsupported(let code), _):
+    case (.unsupported(let code, _), _):
       throw ProtocolError.backend(
         "the backend asks for authentication method \(code), which the gateway does not speak")
     case (_, _):

@@ -97,4 +97,8 @@ extension ByteBuffer {
 public struct UnrecognizedMessage: Hashable, Sendable {
   public var tag: UInt8
   public var payload: ByteBuffer
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.writeFrame(tag) { $0.writeImmutableBuffer(payload) }
+  }
 }

@@ -22,6 +22,8 @@ struct FrameStream {
   var pending: Int { input.readableBytes - run }
   /// True while the last bytes that left were the front of a frame: nothing may be put in between.
   var isInsideFrame: Bool { passRemaining > 0 }
+  /// True while the rest of a frame is still to pass or to be dropped.
+  var isMidFrame: Bool { passRemaining > 0 || dropRemaining > 0 }
 
   mutating func append(_ bytes: ByteBuffer) {
     if input.readableBytes == 0 {
@@ -65,6 +67,11 @@ struct FrameStream {
     guard let body = input.getSlice(at: input.readerIndex + run + FrameHeader.size, length: header.bodyLength)
     else { throw ProtocolError(fault: .gateway, code: "XX000", message: "a frame was read before it was whole") }
     return body
+  }
+
+  /// The first `length` bytes of the body of the next frame; nil while they are not here.
+  func front(_ length: Int) -> ByteBuffer? {
+    input.getSlice(at: input.readerIndex + run + FrameHeader.size, length: length)
   }
 
   /// Lets the next frame pass; what of it is still to come passes as it comes.

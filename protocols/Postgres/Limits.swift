@@ -8,11 +8,16 @@ public struct Limits: Hashable, Sendable {
   public var authenticationMessage = 8 << 10
   /// SQL text; longer is answered 54001 (DECISIONS 21).
   public var sqlText = 1 << 20
-  /// A Bind message with all its values.
-  public var bindMessage = 16 << 20
-  /// Describe, Close, Execute, Sync, Flush, FunctionCall and what else is short by nature.
+  /// Any message of a client; PostgreSQL's own PQ_LARGE_MESSAGE_LIMIT, without the length field.
+  public var message = (1 << 30) - 6
+  /// Values of Bind and FunctionCall that are here whole when they are decided. Of longer ones this much is, and the
+  /// rest passes as it comes. Holds the format codes of 65,535 parameters with room for two names.
+  public var wholeValues = 256 << 10
+  /// Values that wait for an approval, which is bound to them; longer ones are refused.
+  public var heldValues = 16 << 20
+  /// Describe, Close, Execute, Sync, Flush and what else is short by nature.
   public var shortMessage = 64 << 10
-  /// A backend message that must be seen whole: RowDescription, ErrorResponse, CommandComplete and the like.
+  /// A backend message that must be seen whole: RowDescription, CommandComplete and the like.
   public var backendMessage = 4 << 20
   /// A row that a mask rewrites; longer is answered 54000 (DECISIONS 21).
   public var maskedRow = 16 << 20

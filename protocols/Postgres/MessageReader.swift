@@ -59,6 +59,9 @@ struct MessageReader {
     return count
   }
 
+  /// Whether the next zero byte is here.
+  var hasCString: Bool { body.readableBytesView.contains(0) }
+
   /// The bytes up to the next zero byte, which is consumed too.
   mutating func cstringBytes() throws(ProtocolError) -> ByteBuffer {
     let view = body.readableBytesView

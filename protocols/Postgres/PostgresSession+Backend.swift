@@ -27,19 +27,34 @@ extension PostgresSession {
       backend.pass(header)
       return true
     case _:
-      guard header.bodyLength <= limits.backendMessage else {
-        throw .backend("the backend sent a message of \(header.bodyLength) bytes and type \(header.tag)")
-      }
+      guard header.bodyLength <= limits.backendMessage else { return try takeLongFrame(header) }
       guard backend.holds(header) else { return false }
       return try takeWholeFrame(header, try backend.body(of: header))
     }
+  }
+
+  /// A frame that is longer than we keep passes as it comes, where nothing in it has to be seen.
+  private mutating func takeLongFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    switch (header.tag, replies.head) {
+    case (BackendTag.functionCallResponse, .functionCall) where !maskable:
+      beginProgressIfNeeded()
+      progress?.bytes += header.frameLength
+      backend.pass(header)
+    case (BackendTag.noticeResponse, _) where !maskable: backend.pass(header)
+    case (BackendTag.errorResponse, _) where !maskable:
+      guard let front = backend.front(limits.shortMessage) else { return false }
+      try takeError(header, try ErrorFields.decodeFront(front, from: .backend))
+    case (let tag, _):
+      throw .backend("the backend sent a message of \(header.bodyLength) bytes and type \(tag)")
+    }
+    return true
   }
 
   private mutating func takeWholeFrame(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) -> Bool {
     switch header.tag {
     case BackendTag.readyForQuery: try takeReadyForQuery(header, body)
     case BackendTag.commandComplete: try takeCommandComplete(header, body)
-    case BackendTag.errorResponse: try takeError(header, body)
+    case BackendTag.errorResponse: try takeError(header, try ErrorFields.decode(body, from: .backend))
     case BackendTag.rowDescription: return try takeRowDescription(header, body)
     case BackendTag.parameterStatus:
       let setting = try ParameterStatus.decode(body)

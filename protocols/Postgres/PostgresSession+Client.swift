@@ -5,6 +5,7 @@ import SQLAnalysis
 /// The client's side: frames become commands, and pass or are refused.
 extension PostgresSession {
   mutating func advanceClient() throws(ProtocolError) {
+    if case .values = clientStall, !isPaused { try completeValues() }
     while !isPaused, case .none = clientStall, let header = try client.nextHeader() {
       let wasSkipped = try skipIfSkipping(header)
       if wasSkipped { continue }
@@ -45,14 +46,13 @@ extension PostgresSession {
       guard client.holds(header) else { return false }
       return header.tag == FrontendTag.query ? try takeQuery(header) : try takeParse(header)
     case FrontendTag.bind:
-      guard header.bodyLength <= limits.bindMessage else { return holdOversized(header) }
+      guard header.bodyLength <= limits.wholeValues else { return try takeLongBind(header) }
       guard client.holds(header) else { return false }
       return try takeBind(header)
-    case FrontendTag.copyData:
-      forward(header, under: ControlPermit(.copyData))
-      return true
+    case FrontendTag.functionCall: return try takeFunctionCall(header)
+    case FrontendTag.copyData: return try takeCopyData(header)
     case FrontendTag.execute, FrontendTag.describe, FrontendTag.close, FrontendTag.sync, FrontendTag.flush,
-      FrontendTag.functionCall, FrontendTag.terminate, FrontendTag.copyDone, FrontendTag.copyFail:
+      FrontendTag.terminate, FrontendTag.copyDone, FrontendTag.copyFail:
       guard header.bodyLength <= limits.shortMessage else { throw .client("message too long") }
       guard client.holds(header) else { return false }
       return try takeShortFrame(header)
@@ -72,9 +72,7 @@ extension PostgresSession {
       try requireEmpty(try client.body(of: header), "Sync")
       client.drop(header)
       return true
-    case FrontendTag.copyData:
-      forward(header, under: ControlPermit(.copyData))
-      return true
+    case FrontendTag.copyData: return try takeCopyData(header)
     case FrontendTag.copyDone, FrontendTag.copyFail, FrontendTag.terminate:
       guard header.bodyLength <= limits.shortMessage else { throw .client("message too long") }
       guard client.holds(header) else { return false }
@@ -103,7 +101,7 @@ extension PostgresSession {
     case FrontendTag.copyDone, FrontendTag.copyFail:
       isCopyingIn = false
       forward(header, under: ControlPermit(.copyData))
-    case _: return ask(.functionCall, header, opaqueCommand("FunctionCall"))
+    case let tag: throw .client("invalid frontend message type \(tag)")
     }
     return true
   }
@@ -138,20 +136,22 @@ extension PostgresSession {
 
   private mutating func takeBind(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     let message = try BindMessage.decode(try client.body(of: header))
-    let parameters =
-      message.parameterCount == 0
-      ? Parameters.none
-      : Parameters(count: message.parameterCount, encoded: Array(message.parameters.readableBytesView))
-    switch statements.lookUp(message.statement, segment: segment) {
+    return askToBind(header, portal: message.portal, statement: message.statement, message.values)
+  }
+
+  mutating func askToBind(
+    _ header: FrameHeader, portal: String, statement: String, _ parameters: Parameters
+  ) -> Bool {
+    switch statements.lookUp(statement, segment: segment) {
     case .known(let known):
       guard let text = current(known, header), let analysis = effective(text, header) else { return false }
       let command =
         unsafeText == nil
-        ? analysis.command(stage: .execute, parameters: parameters) : opaqueCommand(analysis.text)
-      return ask(.bind(portal: message.portal, analysis), header, command)
+        ? analysis.command(stage: .execute, parameters: parameters) : opaqueCommand(analysis.text, parameters)
+      return ask(.bind(portal: portal, analysis), header, command)
     case .unknown:
       return ask(
-        .bind(portal: message.portal, nil), header, opaqueCommand("Bind of statement \"\(message.statement)\""))
+        .bind(portal: portal, nil), header, opaqueCommand("Bind of statement \"\(statement)\"", parameters))
     case .uncertain:
       waitForReplies()
       return false
@@ -223,7 +223,7 @@ extension PostgresSession {
   // MARK: Waiting
 
   /// Asks for a verdict. Always returns false: the frame waits.
-  private mutating func ask(_ kind: PendingCommand.Kind, _ header: FrameHeader, _ command: Command) -> Bool {
+  mutating func ask(_ kind: PendingCommand.Kind, _ header: FrameHeader, _ command: Command) -> Bool {
     let id = nextCommandID()
     suppliedAnalysis = nil
     clientStall = .verdict(PendingCommand(id: id, kind: kind, header: header))
@@ -233,10 +233,9 @@ extension PostgresSession {
 
   /// A frame that is longer than we look at: it can only be refused, and is then dropped as it comes.
   private mutating func holdOversized(_ header: FrameHeader) -> Bool {
-    let limit = header.tag == FrontendTag.bind ? limits.bindMessage : limits.sqlText
     let command = Command(
       effects: .unknown, footprint: .everything, text: "message of \(header.bodyLength) bytes",
-      detail: .sql(SQLDetail(statements: [], misunderstood: .tooLong(limit: limit))))
+      detail: .sql(SQLDetail(statements: [], misunderstood: .tooLong(limit: limits.sqlText))))
     return ask(.oversized(isSimple: header.tag == FrontendTag.query), header, command)
   }
 
@@ -290,8 +289,8 @@ extension PostgresSession {
     return Analysis(text: analysis.text, misunderstood: .unsafe(danger.rawValue))
   }
 
-  private func opaqueCommand(_ text: String) -> Command {
+  func opaqueCommand(_ text: String, _ parameters: Parameters = .none) -> Command {
     let why = unsafeText.map { SQLMisunderstanding.unsafe($0) } ?? .opaque(text)
-    return Analysis(text: text, misunderstood: why).command(stage: .execute, parameters: .none)
+    return Analysis(text: text, misunderstood: why).command(stage: .execute, parameters: parameters)
   }
 }

@@ -80,8 +80,7 @@ extension PostgresSession {
 
   // MARK: Errors
 
-  mutating func takeError(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) {
-    let fields = try ErrorFields.decode(body, from: .backend)
+  mutating func takeError(_ header: FrameHeader, _ fields: ErrorFields) throws(ProtocolError) {
     let code = fields[ErrorFields.sqlState] ?? "XX000"
     isCopyingIn = false
     let severity = fields[ErrorFields.severityNonLocalized] ?? fields[ErrorFields.severity] ?? ""
@@ -144,6 +143,10 @@ extension PostgresSession {
     switch clientStall {
     case .none, .replies: break
     case .analysis: clientStall = .none
+    case .values(let pending, _):
+      // Not recorded yet, so there is no end to tell.
+      clientStall = .none
+      client.drop(pending.header)
     case .verdict(let pending):
       clientStall = .none
       client.drop(pending.header)

@@ -49,6 +49,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   enum ClientStall {
     case none
     case verdict(PendingCommand)
+    /// Until the values of a command are here whole, which is then decided anew.
+    case values(PendingCommand, Command)
     case analysis(PendingText)
     /// Until no reply is outstanding.
     case replies
@@ -227,8 +229,10 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     switch side {
     case .client:
       guard !isPaused, replies.count < limits.outstandingReplies else { return false }
-      if case .none = clientStall { return true }
-      return false
+      switch clientStall {
+      case .none, .values: return true
+      case .verdict, .analysis, .replies: return false
+      }
     case .backend:
       if case .none = backendStall { return true }
       return false
@@ -237,7 +241,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
 
   /// Nothing is under way: the session can end without anybody missing anything.
   public var isQuiet: Bool {
-    guard replies.isEmpty, client.pending == 0, case .none = clientStall else { return false }
+    guard replies.isEmpty, client.pending == 0, !client.isMidFrame, case .none = clientStall else { return false }
     return status == .idle
   }
 

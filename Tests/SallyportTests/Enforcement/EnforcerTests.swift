@@ -29,6 +29,7 @@ import Testing
     switch consume ruling {
     case .forward(let permit): "forward \(permit.command.rawValue)"
     case .hold: "hold"
+    case .needsValues: "needs values"
     case .refuse(let refusal): "\(refusal.kind) \(refusal.denial.rule)"
     }
   }
@@ -50,6 +51,26 @@ import Testing
     let enforcer = enforcer(policy(Rule(name: "no", then: .deny)))
     #expect(spelled(enforcer.admit(CommandID(1), command("select 1"))) == "denied no")
     #expect(records == ["deny rule=no action=read footprint=nothing"])
+  }
+
+  /// An approval is bound to values: what is not here whole cannot be approved, and nothing is recorded until it is.
+  @Test func valuesThatAreNotWholeCannotBeApproved() {
+    let enforcer = enforcer(policy(Self.reviewed))
+    var command = command("delete from t where id = $1")
+    command.parameters = Parameters(count: 1, front: [0, 1], byteCount: 9, isObtainable: true)
+    #expect(spelled(enforcer.admit(CommandID(1), command)) == "needs values")
+    #expect(records.isEmpty)
+    command.parameters = Parameters(count: 1, encoded: [0, 1])
+    #expect(spelled(enforcer.admit(CommandID(1), command)) == "hold")
+    command.parameters = Parameters(count: 1, front: [0, 1], byteCount: 9, isObtainable: false)
+    #expect(spelled(enforcer.admit(CommandID(2), command)) == "notApproved reviewed")
+    let clauses = [ApprovalRequirement.Clause(rule: "reviewed", by: ["dba"], count: 1)]
+    let approved = ApprovalRequirement(clauses: clauses, wait: .zero, waitIsExplicit: false)
+    #expect(
+      spelled(enforcer.release(CommandID(2), command, approved: approved, approvers: ["dora"]))
+        == "notApproved reviewed")
+    // Nobody has to approve what is permitted, so it need not be here.
+    #expect(spelled(self.enforcer(policy()).admit(CommandID(3), command)) == "forward 3")
   }
 
   /// What cannot be recorded does not happen, whatever the policy said, at every step.

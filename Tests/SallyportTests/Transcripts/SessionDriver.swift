@@ -61,6 +61,8 @@ final class SessionDriver: TranscriptDriver {
   private var ended = false
   private var held: (id: CommandID, command: Command, requirement: ApprovalRequirement)?
   private var footprints: [CommandID: Footprint] = [:]
+  /// What waits for people.
+  var heldCommand: Command? { held?.command }
   /// Commands that a permit was shown for.
   private(set) var permitted: [CommandID: Command] = [:]
 
@@ -167,6 +169,7 @@ final class SessionDriver: TranscriptDriver {
     case .forward(let permit): try pass(id, command, permit)
     case .refuse(let refusal): try session.resolve(id, .refuse(refusal))
     case .hold(let requirement): held = (id, command, requirement)
+    case .needsValues: try session.awaitValues(of: id, command)
     }
   }
 
@@ -196,6 +199,7 @@ final class SessionDriver: TranscriptDriver {
       case .forward(let permit): try driver.pass(held.id, held.command, permit)
       case .refuse(let refusal): try driver.session.resolve(held.id, .refuse(refusal))
       case .hold(let requirement): driver.held = (held.id, held.command, requirement)
+      case .needsValues: try driver.session.awaitValues(of: held.id, held.command)
       }
     }
     readOn()
@@ -207,6 +211,12 @@ final class SessionDriver: TranscriptDriver {
     guard let bytes = output[side], let frame = WireFrame(prefixOf: bytes) else { return nil }
     output[side] = Array(bytes[frame.bytes.count...])
     return frame
+  }
+
+  /// All bytes that have reached a side and were not looked at yet, messages that are not whole included.
+  func takeBytes(to side: Side) -> [UInt8] {
+    defer { output[side] = [] }
+    return output[side] ?? []
   }
 
   func nextRecord() -> String? {

@@ -9,8 +9,8 @@ public enum AuthenticationRequest: Hashable, Sendable {
   case sasl(mechanisms: [String])
   case saslContinue([UInt8])
   case saslFinal([UInt8])
-  /// Kerberos, GSSAPI, SSPI, SCM: not spoken here.
-  case unsupported(code: Int32)
+  /// Kerberos (2), SCM (6), GSSAPI (7, 8) and SSPI (9): not spoken here, and kept with what follows the number.
+  case unsupported(code: Int32, data: [UInt8] = [])
 
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> AuthenticationRequest {
     var reader = MessageReader(body, from: .backend, message: "Authentication")
@@ -37,7 +37,7 @@ public enum AuthenticationRequest: Hashable, Sendable {
       return .sasl(mechanisms: mechanisms)
     case 11: return .saslContinue(Array(reader.body.readableBytesView))
     case 12: return .saslFinal(Array(reader.body.readableBytesView))
-    case _: return .unsupported(code: code)
+    case _: return .unsupported(code: code, data: Array(reader.body.readableBytesView))
     }
   }
 
@@ -59,7 +59,9 @@ public enum AuthenticationRequest: Hashable, Sendable {
       case .saslFinal(let data):
         body.writeInteger(Int32(12))
         body.writeBytes(data)
-      case .unsupported(let code): body.writeInteger(code)
+      case .unsupported(let code, let data):
+        body.writeInteger(code)
+        body.writeBytes(data)
       }
     }
   }

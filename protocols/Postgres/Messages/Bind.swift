@@ -20,17 +20,7 @@ public struct BindMessage: Hashable, Sendable {
     let portal = try reader.cstring()
     let statement = try reader.cstring()
     let start = reader.body
-    let formatCount = try reader.count(ofItemsAtLeast: 2)
-    _ = try reader.slice(formatCount * 2)
-    let valueCount = try reader.count(ofItemsAtLeast: 4)
-    guard formatCount <= 1 || formatCount == valueCount else {
-      throw reader.malformed("\(formatCount) parameter formats but \(valueCount) parameters")
-    }
-    for _ in 0..<valueCount {
-      let length = try reader.int32()
-      guard length >= -1 else { throw reader.malformed("a value has a negative length") }
-      if length > 0 { _ = try reader.slice(Int(length)) }
-    }
+    let valueCount = try reader.skipFormatsAndValues()
     let consumed = start.readableBytes - reader.remaining
     guard let parameters = start.getSlice(at: start.readerIndex, length: consumed) else {
       throw reader.malformed("it ends early")
@@ -43,6 +33,18 @@ public struct BindMessage: Hashable, Sendable {
       resultFormats: resultFormats)
   }
 
+  /// What the front of a long body tells; `parameters` is then as much of them as is here, `resultFormats` empty.
+  static func decodeFront(_ front: ByteBuffer) throws(ProtocolError) -> BindMessage {
+    var reader = MessageReader(front, from: .client, message: "Bind")
+    let portal = try reader.cstring()
+    let statement = try reader.cstring()
+    let parameters = reader.body
+    let valueCount = try reader.skipFormats()
+    return BindMessage(
+      portal: portal, statement: statement, parameterCount: valueCount, parameters: parameters,
+      resultFormats: ByteBuffer())
+  }
+
   public func encode(into buffer: inout ByteBuffer) {
     buffer.writeFrame(FrontendTag.bind) { body in
       body.writeCString(portal)
@@ -51,5 +53,31 @@ public struct BindMessage: Hashable, Sendable {
       body.writeInteger(UInt16(truncatingIfNeeded: resultFormats.readableBytes / 2))
       body.writeImmutableBuffer(resultFormats)
     }
+  }
+}
+
+/// What Bind and FunctionCall share.
+extension MessageReader {
+  /// Steps over format codes, and returns the number of values that comes behind them.
+  mutating func skipFormats() throws(ProtocolError) -> Int {
+    let formatCount = try count(ofItemsAtLeast: 2)
+    _ = try slice(formatCount * 2)
+    let valueCount = Int(UInt16(bitPattern: try int16()))
+    guard formatCount <= 1 || formatCount == valueCount else {
+      throw malformed("\(formatCount) parameter formats but \(valueCount) parameters")
+    }
+    return valueCount
+  }
+
+  /// Steps over format codes and values, and returns the number of values.
+  mutating func skipFormatsAndValues() throws(ProtocolError) -> Int {
+    let valueCount = try skipFormats()
+    guard valueCount * 4 <= remaining else { throw malformed("a count exceeds its length") }
+    for _ in 0..<valueCount {
+      let length = try int32()
+      guard length >= -1 else { throw malformed("a value has a negative length") }
+      if length > 0 { _ = try slice(Int(length)) }
+    }
+    return valueCount
   }
 }

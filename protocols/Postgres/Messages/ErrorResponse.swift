@@ -55,6 +55,19 @@ public struct ErrorFields: Hashable, Sendable {
     return ErrorFields(fields: fields)
   }
 
+  /// The fields that are whole in the front of a body: severity and SQLSTATE come before any long text.
+  static func decodeFront(_ front: ByteBuffer, from fault: ProtocolError.Fault) throws(ProtocolError) -> ErrorFields {
+    var reader = MessageReader(front, from: fault, message: "ErrorResponse")
+    var fields: [Field] = []
+    while reader.remaining > 0 {
+      let code = try reader.byte()
+      guard code != 0 else { throw reader.malformed("bytes follow its end") }
+      guard reader.hasCString else { break }
+      fields.append(Field(code: code, value: try reader.cstringBytes()))
+    }
+    return ErrorFields(fields: fields)
+  }
+
   /// `tag` is `BackendTag.errorResponse` or `.noticeResponse`.
   func encode(tag: UInt8, into buffer: inout ByteBuffer) {
     buffer.writeFrame(tag) { body in
