@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 DEADLINE_SECONDS = 120
@@ -31,6 +32,16 @@ def run(program, dsn, folder):
     return cases, end.stderr
 
 
+def both(program, direct, gateway):
+    """Both runs' cases and the second one's standard error; a sentence when the first one fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, words = run(program, direct, Path(folder) / "direct")
+        wrong = [f"{name}: {line}" for name, lines in ours.items() for line in lines if line.startswith("raised ")]
+        if wrong or ours["(end)"] != ["exit code 0"]:
+            return f"fails without a gateway: {wrong}\n{words[-3000:]}"
+        return ours, *run(program, gateway, Path(folder) / "gateway")
+
+
 def difference(direct, gateway):
     for ours, theirs in zip(direct, gateway):
         if ours != theirs:
@@ -45,22 +56,20 @@ def main():
     parser.add_argument("gateway")
     parser.add_argument("--only", default="", help="only suites with a name that matches this regular expression")
     arguments = parser.parse_args()
+    programs = [program for program in sorted(Path(__file__).with_name("suites").glob("*_suite.py")) if re.search(arguments.only, program.stem)]
     compared = different = 0
-    for program in sorted(Path(__file__).with_name("suites").glob("*_suite.py")):
-        if not re.search(arguments.only, program.stem):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            direct, words = run(program, arguments.direct, Path(folder) / "direct")
-            wrong = [f"{name}: {line}" for name, lines in direct.items() for line in lines if line.startswith("raised ")]
-            if wrong or direct["(end)"] != ["exit code 0"]:
-                print(f"suites: {program.stem} fails without a gateway: {wrong}\n{words[-3000:]}", file=sys.stderr)
+    # Each has a schema of its own, so that two can run at once.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for program, end in zip(programs, pool.map(lambda program: both(program, arguments.direct, arguments.gateway), programs)):
+            if isinstance(end, str):
+                print(f"suites: {program.stem} {end}", file=sys.stderr)
                 return 2
-            gateway, words = run(program, arguments.gateway, Path(folder) / "gateway")
-        compared += len(direct) - 1
-        for name in [name for name in direct if direct[name] != gateway.get(name)]:
-            different += 1
-            print(f"different: {program.stem}: {name}: {difference(direct[name], gateway.get(name, ['(it did not run)']))}")
-            print(words[-1500:], file=sys.stderr)
+            direct, gateway, words = end
+            compared += len(direct) - 1
+            for name in [name for name in direct if direct[name] != gateway.get(name)]:
+                different += 1
+                print(f"different: {program.stem}: {name}: {difference(direct[name], gateway.get(name, ['(it did not run)']))}")
+                print(words[-1500:], file=sys.stderr)
     print(f"{compared} compared, {different} different")
     return 1 if different else 0
 

@@ -226,7 +226,7 @@ END;
         code, out, errors = run("pgbench", "-n", "-t", "40", "--random-seed=42", "-M", mode, *script, with_schema)
         say(code, mode, *(line for line in out.splitlines() if line.startswith(("number of transactions actually", "number of failed"))))
     say(psql(with_schema, "-At", "-c", "SELECT sum(abalance), (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT count(*) || ' ' || sum(delta) FROM pgbench_history) FROM pgbench_accounts"))
-    code, out, _ = run("pgbench", "-n", "-c", "4", "-t", "50", "-C", "-S", with_schema)
+    code, out, _ = run("pgbench", "-n", "-c", "2", "-t", "10", "-C", "-S", with_schema)
     say(code, *(line for line in out.splitlines() if line.startswith("number of transactions actually")))
 
 

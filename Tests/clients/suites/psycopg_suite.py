@@ -205,7 +205,7 @@ def cancelling(dsn):
     with connect(dsn) as conn, connect(dsn) as watch:
         for cancel in (lambda: conn.cancel_safe(timeout=10), conn.cancel):
             outcome = []
-            thread = threading.Thread(target=lambda: outcome.append(error_of(lambda: conn.execute("SELECT pg_sleep(30)"), psycopg.Error)))
+            thread = threading.Thread(target=lambda: outcome.append(error_of(lambda: conn.execute("SELECT pg_sleep(33)"), psycopg.Error)))
             thread.start()
             wait_for("the statement", lambda: watch.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s AND query LIKE '%%pg_sleep%%' AND state = 'active'", [conn.info.backend_pid]).fetchone())
             cancel()
@@ -251,13 +251,13 @@ async def asynchronous(dsn):
                 say(await cursor.fetchmany(3))
         async with conn.cursor() as cursor, cursor.copy("COPY (SELECT id FROM suite_psycopg.t ORDER BY id) TO STDOUT") as copy:
             say(digest(b"".join([bytes(part) async for part in copy])))
-        task = asyncio.create_task(conn.execute("SELECT pg_sleep(30)"))
+        task = asyncio.create_task(conn.execute("SELECT pg_sleep(33)"))
         await asyncio.sleep(0.2)
         task.cancel()
         try:
             await task
-        except (asyncio.CancelledError, psycopg.Error) as error:
-            say(type(error).__name__)
+        except (asyncio.CancelledError, psycopg.errors.QueryCanceled):
+            say("cancelled")
 
 
 @case
