@@ -13,7 +13,7 @@ filter = $(if $(FILTER),--filter '$(FILTER)')
 
 swift_sources = Package.swift Sources protocols Tests
 shell_sources = .ci/run $(wildcard scripts/*.sh Benchmarks/*/*.sh Tests/clients/*.sh)
-python_sources = $(wildcard Benchmarks/*/*.py Tests/clients/*.py)
+python_sources = $(wildcard Benchmarks/*/*.py Tests/clients/*.py Tests/clients/*/*.py)
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -8,7 +8,7 @@
 #   SALLYPORT_TEST_BINARY   the gateway's release binary
 #   SALLYPORT_TEST_PG_BIN   the folder of PostgreSQL's programs
 #   SALLYPORT_TEST_CLUSTER  scripts/pg-cluster.sh, which starts and stops a throw-away PostgreSQL
-#   SALLYPORT_TEST_PYTHON   a Python that has psycopg
+#   SALLYPORT_TEST_PYTHON   a Python with what Tests/clients/requirements.txt lists
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -9,6 +9,9 @@ enum BackendTLSContext {
   static func make(_ mode: Configuration.BackendTLS, authority: String?) throws -> NIOSSLContext? {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
+    // A backend that is blocked in writing to a client that has gone does not read our close_notify; it is not waited
+    // for, since its session and its locks live until then.
+    configuration.shutdownTimeout = .milliseconds(100)
     switch mode {
     case .disable: return nil
     case .prefer, .require: configuration.certificateVerification = .none

@@ -1,13 +1,13 @@
-"""Runs the same statements directly and through the gateway, and prints what differs.
+"""Runs the same programs of libpq and psycopg directly and through the gateway, and prints what differs.
 
     compare.py DIRECT_DSN GATEWAY_DSN [--only REGEX] [--verbose]
 
 Both must lead to the same database and the same database user, who may create schemas in it, and no rule of the
-gateway may deny, hold or mask anything there. The statements are those of compare.sql and the cases of cases.py and driver_cases.py.
+gateway may deny, hold or mask anything there. What is run are the cases of cases.py and driver_cases.py.
 One line per difference, then "N compared, M different". Exit code 1 when any differs, 2 when it could not be run.
 
 Compared: every result's status, command tag, column descriptions, formats and values, byte for byte; every field of every
-error and notice; notifications; reported parameters; the transaction's state after each statement.
+error and notice; notifications; reported parameters; the transaction's state after each case.
 Not compared, since it cannot be equal:
   own-pid           a notification's process id is shown as "own" when it is the connection's own backend
   created-table     a column's table OID is shown as "created" when the table was made during the run
@@ -21,32 +21,10 @@ import sys
 from pathlib import Path
 
 import cases
+from corpus import read_statements
 from wire import Wire
 
 DEADLINE_SECONDS = 180
-
-
-def read_statements(path):
-    """The statements of the file as (name, mode, text); mode is "", "simple", "setup" or "reset"."""
-    found = []
-    for line in path.read_text().splitlines(keepends=True):
-        if header := re.fullmatch(r"-- @ (.+?)(?: \[(\w+)\])?\n", line):
-            found.append([header[1], header[2] or "", ""])
-        elif found:
-            found[-1][2] += line
-    return [(name, mode, text.rstrip("\n")) for name, mode, text in found]
-
-
-def steps(statements):
-    """What is run on each side, in order: (name, function of the connection)."""
-    for name, mode, text in statements:
-        if mode in ("setup", "reset"):
-            continue
-        yield name, lambda wire, text=text: wire.simple(text)
-        if mode == "":
-            yield f"{name} (extended)", lambda wire, text=text: wire.extended(text)
-            yield f"{name} (binary)", lambda wire, text=text: wire.extended(text, result_format=1)
-    yield from cases.all_cases()
 
 
 def execute(dsn, text):
@@ -98,9 +76,9 @@ def main():
     # libpq waits in C, where no signal of Python's gets through.
     faulthandler.dump_traceback_later(DEADLINE_SECONDS, exit=True)
 
-    statements = read_statements(Path(__file__).with_name("compare.sql"))
-    text_of = {mode: text for _, mode, text in statements}
-    chosen = [step for step in steps(statements) if re.search(arguments.only, step[0])]
+    statements = read_statements(Path(__file__).with_name("corpus") / "everyday.sql")
+    text_of = {word: one.text for one in statements for word in one.words}
+    chosen = [case for case in cases.all_cases() if re.search(arguments.only, case[0])]
     try:
         execute(arguments.direct, text_of["setup"])
         newest = execute(arguments.direct, "SELECT max(oid::bigint) FROM pg_class")

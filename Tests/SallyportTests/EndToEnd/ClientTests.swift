@@ -21,6 +21,8 @@ struct EndToEndClientTests {
       + "sslmode=disable"
   }
 
+  private func script(_ name: String) throws -> String { "\(try TestRun.root())/Tests/clients/\(name)" }
+
   @Test("libpq and psycopg get the same bytes", arguments: ["plain", "TLS", "token"])
   func drivers(_ way: String) throws {
     let database = try TestCluster.shared().createDatabase("compare")
@@ -28,8 +30,40 @@ struct EndToEndClientTests {
       let user = way == "token" ? "ci" : "ana"
       let dsn = gateway.dsn(
         user, try gateway.token(user), options: way == "TLS" ? "sslmode=require" : "sslmode=disable")
+      try compare(try TestRun.python(), [try script("compare.py"), try direct(database), dsn], atLeast: 40)
+    }
+  }
+
+  @Test("the corpus: every frame of every answer is the same, in both protocols and both formats")
+  func corpus() throws {
+    let database = try TestCluster.shared().createDatabase("corpus")
+    try withGateway(try TestConfiguration.open(database)) { gateway in
+      let dsn = gateway.dsn("ana", try gateway.token("ana"))
+      try compare(try TestRun.python(), [try script("corpus.py"), try direct(database), dsn], atLeast: 900)
+    }
+  }
+
+  @Test("the corpus over TLS, where frames meet records")
+  func corpusOverTLS() throws {
+    let database = try TestCluster.shared().createDatabase("corpus")
+    try withGateway(try TestConfiguration.open(database)) { gateway in
+      let authority = "\(gateway.folder)/ca.pem"
+      try gateway.command("ca", "export").output.write(toFile: authority, atomically: false, encoding: .utf8)
+      let dsn = gateway.dsn(
+        "ci", try gateway.token("ci"), options: "sslmode=verify-full sslrootcert=\(authority)")
       try compare(
-        try TestRun.python(), ["\(TestRun.root())/Tests/clients/compare.py", try direct(database), dsn], atLeast: 60)
+        try TestRun.python(),
+        [try script("corpus.py"), try direct(database), dsn, "--only", "^(everyday|copying|large|exchange)"],
+        atLeast: 200)
+    }
+  }
+
+  @Test("psycopg, asyncpg, pg8000, psql, pgbench, pg_dump and pg_restore see no difference")
+  func suites() throws {
+    let database = try TestCluster.shared().createDatabase("suites")
+    try withGateway(try TestConfiguration.open(database)) { gateway in
+      let dsn = gateway.dsn("ana", try gateway.token("ana"))
+      try compare(try TestRun.python(), [try script("suites.py"), try direct(database), dsn], atLeast: 58)
     }
   }
 
@@ -38,7 +72,7 @@ struct EndToEndClientTests {
     let database = try TestCluster.shared().createDatabase("psql")
     try withGateway(try TestConfiguration.open(database)) { gateway in
       try compare(
-        "\(TestRun.root())/Tests/clients/psql-compare.sh",
+        try script("psql-compare.sh"),
         [try direct(database), gateway.dsn("ana", try gateway.token("ana"))], atLeast: 60)
     }
   }

@@ -12,28 +12,32 @@ final class GatewayProcess {
   private(set) var secrets: [String]
   private var earlierLogs = ""
 
-  var data: String { "\(folder)/data" }
+  let data: String
   var log: String { earlierLogs + process.errors }
   var pid: pid_t { process.pid }
 
-  init(_ configuration: String) throws {
+  /// `data` is the data folder; by default one beside the configuration.
+  init(_ configuration: String, data: String? = nil) throws {
     let cluster = try TestCluster.shared()
     folder = try TestRun.newFolder("gateway")
+    self.data = data ?? "\(folder)/data"
     environment = [
       "SALLYPORT_DEMO_OWNER_PASSWORD": cluster.ownerPassword, "SALLYPORT_DEMO_APP_PASSWORD": cluster.appPassword,
     ]
     secrets = cluster.secrets
     try configuration.write(toFile: "\(folder)/sallyport.yaml", atomically: false, encoding: .utf8)
-    process = try GatewayProcess.launch(folder, environment)
+    process = try GatewayProcess.launch(folder, self.data, environment)
     port = try awaitListening()
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-  private static func launch(_ folder: String, _ environment: [String: String]) throws -> ChildProcess {
+  private static func launch(
+    _ folder: String, _ data: String, _ environment: [String: String]
+  ) throws -> ChildProcess {
     guard TestRun.watcher else { throw TestFailure("nothing would end the gateway if this run were killed") }
     let process = try ChildProcess(
-      try TestRun.binary(), ["serve", "--config", "\(folder)/sallyport.yaml", "--data", "\(folder)/data"],
+      try TestRun.binary(), ["serve", "--config", "\(folder)/sallyport.yaml", "--data", data],
       environment: environment)
     try "\(process.pid)".write(toFile: "\(folder)/pid", atomically: false, encoding: .utf8)
     return process
@@ -52,7 +56,7 @@ final class GatewayProcess {
   /// Starts it again on the same data folder, after its end.
   func restart() throws {
     earlierLogs += process.errors
-    process = try GatewayProcess.launch(folder, environment)
+    process = try GatewayProcess.launch(folder, data, environment)
     port = try awaitListening()
   }
 
@@ -122,8 +126,10 @@ final class GatewayProcess {
 }
 
 /// Runs a gateway around a test; afterwards it has to stop well and leave a sound trail without secrets.
-func withGateway(_ configuration: String, _ body: (GatewayProcess) throws -> Void) throws {
-  let gateway = try GatewayProcess(configuration)
+func withGateway(
+  _ configuration: String, data: String? = nil, _ body: (GatewayProcess) throws -> Void
+) throws {
+  let gateway = try GatewayProcess(configuration, data: data)
   do {
     try body(gateway)
   } catch {

@@ -3,7 +3,7 @@ import Glibc
 
 /// A TCP connection to loopback, for bytes that no client library would send. Every wait has a deadline.
 final class RawConnection {
-  private let descriptor: Int32
+  private var descriptor: Int32
 
   init(port: Int, receiveBuffer: Int32? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -27,7 +27,7 @@ final class RawConnection {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// A port on which nothing listens.
   static func closedPort() throws -> Int {
@@ -56,6 +56,14 @@ final class RawConnection {
       rest = rest.dropFirst(count)
     }
     return true
+  }
+
+  /// Is gone with a reset, as when its machine loses power and comes back.
+  func vanish() {
+    var now = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+    close(descriptor)
+    descriptor = -1
   }
 
   /// Says that no more comes, and goes on reading.

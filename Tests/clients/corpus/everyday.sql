@@ -1,9 +1,4 @@
--- Statements that compare.py runs through the gateway and directly, and whose answers must be equal.
---
--- A line "-- @ NAME" opens a statement, which goes up to the next such line. It is sent three times: as a simple Query,
--- as an extended one with results in text, and as an extended one with results in binary. "-- @ NAME [simple]" is sent
--- only the first way (strings of several statements, and what the extended protocol refuses).
--- [setup] runs once, directly; [reset] directly before each side, so that both find the same rows.
+-- What a first day brings; compare.py's cases use its tables, too.
 
 -- @ tables [setup]
 DROP SCHEMA IF EXISTS compare CASCADE;
