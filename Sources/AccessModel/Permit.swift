@@ -27,6 +27,8 @@ public struct ControlPermit: ~Copyable, Sendable {
     case failingStatement
     /// CancelRequest, on a connection of its own.
     case cancel
+    /// The gateway's own look-ups in the system catalogue, on a connection of their own.
+    case catalog
   }
   public let purpose: Purpose
 

@@ -1,7 +1,9 @@
+import AccessModel
 import Configuration
 import Identity
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import NIOSSL
 import Postgres
 
@@ -46,47 +48,90 @@ final class BackendKeys: Sendable {
   }
 }
 
-/// Drives a `BackendHandshake` over a channel: bytes, and TLS when the backend agrees.
+/// Drives a `BackendHandshake` over a channel: bytes, TLS when the backend agrees, and the costly derivation elsewhere.
 final class BackendOpening {
   enum Step {
-    case pending
     case ready(BackendHandshake.Ready)
     case failed(BackendHandshake.Failure)
   }
   private var handshake: BackendHandshake
   private let target: BackendTarget
   private let keys: BackendKeys
+  private let pool: NIOThreadPool
+  /// Whose bytes these are, for the right to write them.
+  private let purpose: ControlPermit.Purpose
+  private var tls: NIOSSLClientHandler?
+  private var isEstablished = false
 
-  init(target: BackendTarget, parameters: [StartupMessage.Parameter], keys: BackendKeys) {
+  /// A session, or a look-up of the gateway's own.
+  init(target: BackendTarget, parameters: [StartupMessage.Parameter], keys: BackendKeys, pool: NIOThreadPool) {
     self.target = target
     self.keys = keys
+    self.pool = pool
+    purpose = .handshake
     var account = target.account
     account.keys = keys.find(target)
-    let tls = Postgres.BackendTLS(rawValue: target.settings.tls.rawValue) ?? .verifyFull
-    handshake = BackendHandshake(account: account, parameters: parameters, tls: tls)
+    handshake = BackendHandshake(
+      account: account, parameters: parameters,
+      tls: Postgres.BackendTLS(rawValue: target.settings.tls.rawValue) ?? .verifyFull,
+      channelBinding: ChannelBinding(rawValue: target.settings.channelBinding.rawValue) ?? .require)
   }
+
+  /// A cancel request for a session that is encrypted, or is not.
+  init(cancelling key: BackendKeyData, isEncrypted: Bool, target: BackendTarget, context: GatewayContext) {
+    self.target = target
+    keys = context.backendKeys
+    pool = context.pool
+    purpose = .cancel
+    handshake = BackendHandshake(cancelling: key, tls: isEncrypted ? .require : .disable)
+  }
+
+  /// Whether the connection has TLS.
+  var isEncrypted: Bool { tls != nil }
 
   func start(_ context: ChannelHandlerContext) {
     handshake.start()
-    write(context)
+    write(context, under: ControlPermit(purpose))
   }
 
-  /// Takes bytes from the backend. `handler` is the one that calls, so that TLS goes in front of it.
-  func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext, before handler: any ChannelHandler) -> Step {
-    let event = handshake.receive(bytes)
-    write(context)
+  /// Takes bytes from the backend; `then` hears, now or later, how it ended. `handler` is the one that calls, so that TLS
+  /// goes in front of it.
+  func receive(
+    _ bytes: ByteBuffer, _ context: ChannelHandlerContext, before handler: any ChannelHandler,
+    then: @escaping (Step) -> Void
+  ) {
+    if let tls, !isEstablished {
+      // The first bytes that TLS lets through: its handshake is over.
+      isEstablished = true
+      handshake.established(endPoint: tls.peerCertificate.flatMap(ServerEndPoint.hash))
+    }
+    follow(handshake.receive(bytes), context, before: handler, then: then)
+  }
+
+  private func follow(
+    _ event: BackendHandshake.Event?, _ context: ChannelHandlerContext, before handler: any ChannelHandler,
+    then: @escaping (Step) -> Void
+  ) {
+    write(context, under: ControlPermit(purpose))
     switch event {
-    case nil: return .pending
-    case .failed(let failure): return .failed(failure)
+    case nil: break
+    case .failed(let failure): then(.failed(failure))
     case .ready:
       if let keys = handshake.keys { self.keys.store(keys, for: target) }
-      return .ready(handshake.takeReady())
+      then(.ready(handshake.takeReady()))
     case .startTLS:
       do {
         try startTLS(context, before: handler)
-        return .pending
       } catch {
-        return .failed(BackendHandshake.Failure(message: "could not start TLS: \(error)", passOn: nil))
+        then(.failed(BackendHandshake.Failure(message: "could not start TLS: \(error)")))
+      }
+    case .needsKeys(let derivation):
+      pool.runIfActive(eventLoop: context.eventLoop) { derivation.derive() }.assumeIsolated().whenComplete { result in
+        guard context.channel.isActive else { return }
+        switch result {
+        case .success(let keys): self.follow(self.handshake.supply(keys), context, before: handler, then: then)
+        case .failure(let error): then(.failed(BackendHandshake.Failure(message: "\(error)")))
+        }
       }
     }
   }
@@ -95,17 +140,19 @@ final class BackendOpening {
   func takeRemainder() -> ByteBuffer { handshake.takeRemainder() }
 
   private func startTLS(_ context: ChannelHandlerContext, before handler: any ChannelHandler) throws {
-    guard let tls = target.tls else { throw DialFailure(message: "TLS is not configured") }
+    guard let configuration = target.tls else { throw DialFailure(message: "TLS is not configured") }
     let host = target.settings.address.host
     // A number is no server name (RFC 6066 §3); it is compared with the address dialled instead.
     let isName = (try? SocketAddress(ipAddress: host, port: 0)) == nil
-    let client = try NIOSSLClientHandler(context: tls, serverHostname: isName ? host : nil)
+    let client = try NIOSSLClientHandler(context: configuration, serverHostname: isName ? host : nil)
     try context.pipeline.syncOperations.addHandler(client, position: .first)
+    tls = client
     handshake.startedTLS()
-    write(context)
+    write(context, under: ControlPermit(purpose))
   }
 
-  private func write(_ context: ChannelHandlerContext) {
+  private func write(_ context: ChannelHandlerContext, under permit: consuming ControlPermit) {
+    _ = consume permit
     guard let output = handshake.takeOutput() else { return }
     context.writeAndFlush(NIOAny(output), promise: nil)
   }

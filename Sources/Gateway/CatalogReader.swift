@@ -1,3 +1,4 @@
+import AccessModel
 import Configuration
 import NIOCore
 import Postgres
@@ -40,7 +41,8 @@ final class CatalogReader: ChannelInboundHandler {
         .init("application_name", "sallyport catalog"), .init("search_path", "pg_catalog"),
         .init("client_encoding", "UTF8"),
       ]
-      let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
+      let opening = BackendOpening(
+        target: target, parameters: parameters, keys: context.backendKeys, pool: context.pool)
       let reader = CatalogReader(opening: opening, promise: promise)
       try channel.pipeline.syncOperations.addHandler(reader)
       let bound = NIOLoopBound(channel, eventLoop: loop)
@@ -60,16 +62,21 @@ final class CatalogReader: ChannelInboundHandler {
       buffer.writeBuffer(&bytes)
       return take(context)
     }
-    switch opening.receive(bytes, context, before: self) {
-    case .pending: break
-    case .failed(let failure): fail(context, failure.message)
-    case .ready:
-      isReading = true
-      catalog.readAt = Clock.monotonic()
-      var query = ByteBuffer()
-      QueryMessage(text: ByteBuffer(string: CatalogReader.query)).encode(into: &query)
-      context.writeAndFlush(wrapOutboundOut(query), promise: nil)
+    opening.receive(bytes, context, before: self) { step in
+      switch step {
+      case .failed(let failure): self.fail(context, failure.message)
+      case .ready: self.ask(context, under: ControlPermit(.catalog))
+      }
     }
+  }
+
+  private func ask(_ context: ChannelHandlerContext, under permit: consuming ControlPermit) {
+    _ = consume permit
+    isReading = true
+    catalog.readAt = Clock.monotonic()
+    var query = ByteBuffer()
+    QueryMessage(text: ByteBuffer(string: CatalogReader.query)).encode(into: &query)
+    context.writeAndFlush(wrapOutboundOut(query), promise: nil)
   }
 
   private func take(_ context: ChannelHandlerContext) {

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOTLS
 
 /// The client's end of a connection in its channel; says what happens to the `PostgresConnection` and no more.
 final class ClientHandler: ChannelDuplexHandler {
@@ -18,6 +19,13 @@ final class ClientHandler: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) { connection.clientRead(unwrapInboundIn(data)) }
   func channelReadComplete(context: ChannelHandlerContext) { connection.readCompleted() }
   func channelInactive(context: ChannelHandlerContext) { connection.clientClosed() }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .handshakeCompleted(let applicationProtocol) = event as? TLSUserEvent {
+      connection.clientEncrypted(applicationProtocol)
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
   func errorCaught(context: ChannelHandlerContext, error: any Error) { connection.clientFailed(error) }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {

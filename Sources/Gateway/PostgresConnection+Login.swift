@@ -14,8 +14,9 @@ extension PostgresConnection {
     switch event {
     case nil: break
     case .startTLS: startClientTLS()
+    case .startDirectTLS(let bytes): startClientTLS(with: bytes)
     case .cancel(let process, let secret):
-      context.cancels.cancel(process: process, secret: secret)
+      context.cancels.cancel(process: process, secret: secret, from: clientAddress, now: Clock.monotonic())
       close(reason: "cancel request")
     case .needsCredentials(let user): lookUpCredentials(of: user)
     case .authenticated(let user, let verifier): authenticated(user, verifier)
@@ -25,13 +26,22 @@ extension PostgresConnection {
     }
   }
 
-  private func startClientTLS() {
+  /// `bytes` are the beginning of TLS where the client did not ask for it first.
+  private func startClientTLS(with bytes: ByteBuffer? = nil) {
     guard let tls = context.clientTLS, let client = clientContext else { return }
     flush()
     do {
-      try client.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls), position: .first)
+      try client.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context), position: .first)
       handshake.startedTLS()
+      if let bytes { client.pipeline.syncOperations.fireChannelRead(NIOAny(bytes)) }
     } catch { close(reason: "could not start TLS") }
+  }
+
+  /// TLS with the client is up.
+  func clientEncrypted(_ applicationProtocol: String?) {
+    guard phase == .login else { return }
+    advanceLogin(handshake.negotiated(applicationProtocol))
+    flush()
   }
 
   // MARK: Who it is
@@ -118,15 +128,18 @@ extension PostgresConnection {
     phase = .opening
     let bound = bound
     context.pool.runIfActive(eventLoop: state.loop) {
-      BackendTarget(
+      let identity = try credential.certificate?.resolve(relativeTo: directory)
+      return BackendTarget(
         settings: settings, database: database,
         account: BackendAccount(
           user: credential.user, password: try credential.password?.resolve(relativeTo: directory)),
-        tls: try BackendTLSContext.make(settings.tls, authority: authority))
+        tls: try BackendTLSContext.make(
+          settings.tls, authority: authority,
+          identity: identity.map { BackendTLSContext.Identity(chain: Array($0.chain.utf8), key: Array($0.key.utf8)) }))
     }.whenComplete { result in
       switch result {
       case .success(let target): bound.value.open(target)
-      case .failure(let error): bound.value.failOpening("\(error)", passOn: nil)
+      case .failure(let error): bound.value.failOpening("\(error)")
       }
     }
   }

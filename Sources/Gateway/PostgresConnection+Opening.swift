@@ -11,40 +11,51 @@ extension PostgresConnection {
     do {
       let parameters = try BackendHandshake.parameters(
         for: startup, user: target.account.user, database: target.database, person: subject.user)
-      opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
-    } catch { return refuseClient(code: error.code, error.message) }
+      opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys, pool: context.pool)
+    } catch { return refuseClient(code: error.code, error.message, hint: error.hint) }
     self.target = target
     let bound = bound
     context.dialler.dial(target.settings.address, region: target.settings.region, on: state.loop) { channel in
       try channel.pipeline.syncOperations.addHandler(BackendHandler(bound.value))
     }.whenFailure { error in
-      bound.value.failOpening("\(error)", passOn: nil)
+      bound.value.failOpening("\(error)")
     }
   }
 
   func openingRead(_ bytes: ByteBuffer) {
     guard let context = backendContext, let handler = backendHandler, let opening else { return }
-    switch opening.receive(bytes, context, before: handler) {
-    case .pending: break
-    case .failed(let failure): failOpening(failure.message, passOn: failure.passOn)
-    case .ready(let ready): backendReady(ready)
+    opening.receive(bytes, context, before: handler) { [weak self] step in
+      guard let self, phase == .opening else { return }
+      switch step {
+      case .failed(let failure):
+        failOpening(failure.message, passOn: failure.passOn, isAboutAccount: failure.isAboutAccount)
+      case .ready(let ready): backendReady(ready)
+      }
     }
   }
 
   /// The client learns that the backend cannot be had, and the log why: addresses and accounts are not for users.
-  func failOpening(_ message: String, passOn: ErrorFields?) {
+  func failOpening(_ message: String, passOn: ErrorFields? = nil, isAboutAccount: Bool = false) {
     guard phase == .opening else { return }
+    let connection = target?.settings.name ?? handshake.database
     context.logger.warning(
       "backend not available",
-      metadata: ["connection": "\(target?.settings.name ?? handshake.database)", "reason": "\(message)"])
+      metadata: ["connection": "\(connection)", "reason": "\(message)"])
     if let passOn {
       var answer = ByteBuffer()
       passOn.encodeError(into: &answer)
       writeToClient(answer)
       return close(reason: message)
     }
+    if isAboutAccount {
+      return refuseClient(
+        code: "28000", "the backend of connection \"\(connection)\" does not accept the gateway's own credential",
+        hint:
+          "Yours is right. Whoever manages the gateway finds the reason in its log; the account may have been changed.",
+        reason: message)
+    }
     refuseClient(
-      code: "08006", "the backend of connection \"\(target?.settings.name ?? handshake.database)\" is not available",
+      code: "08006", "the backend of connection \"\(connection)\" is not available",
       hint: "The gateway's log says why.", reason: message)
   }
 
@@ -56,7 +67,7 @@ extension PostgresConnection {
     readCatalog(target) { connection, result in
       switch result {
       case .success: connection.begin(ready, policy: policy)
-      case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)", passOn: nil)
+      case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)")
       }
     }
   }
@@ -80,7 +91,7 @@ extension PostgresConnection {
       session: PostgresSession(
         ready: ready, analyses: state, maskable: policy.mayMask, limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane), target: target, backendAddress: address,
-      backendKey: ready.key)
+      backendKey: ready.key, backendIsEncrypted: opening.isEncrypted)
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
       subject: subject, backendAddress: "\(address.ipAddress ?? "local"):\(address.port ?? 0)",
@@ -111,7 +122,8 @@ extension PostgresConnection {
   private func greet(_ ready: BackendHandshake.Ready, _ relay: Relay) {
     var greeting = ready.greeting
     if let key = ready.key {
-      let own = context.cancels.register(process: key.process, bound)
+      // Longer than PostgreSQL's old four bytes for those who know longer ones (protocol 3.2).
+      let own = context.cancels.register(process: key.process, length: handshake.minor >= 2 ? 32 : 4, bound)
       relay.clientKey = own
       own.encode(into: &greeting)
     }

@@ -156,9 +156,11 @@ extension PostgresConnection {
     _ = relay.enforcer.note(.control(session: name, purpose: .cancel))
     relay.session.pause()
     let bound = bound
-    let deadline = context.deadlines.cancel
+    let context = context
+    let (target, isEncrypted) = (relay.target, relay.backendIsEncrypted)
     context.dialler.redial(relay.backendAddress, region: relay.target.settings.region, on: state.loop) { channel in
-      try channel.pipeline.syncOperations.addHandler(CancelSender(key: key, deadline: deadline))
+      let opening = BackendOpening(cancelling: key, isEncrypted: isEncrypted, target: target, context: context)
+      try channel.pipeline.syncOperations.addHandler(CancelSender(opening, deadline: context.deadlines.cancel))
     }.flatMap(\.closeFuture).whenComplete { _ in
       bound.value.act { relay throws(ProtocolError) in try relay.session.resume() }
     }

@@ -27,6 +27,7 @@ final class PostgresConnection {
     let target: BackendTarget
     let backendAddress: SocketAddress
     let backendKey: BackendKeyData?
+    let backendIsEncrypted: Bool
     var clientKey: BackendKeyData?
     var held: HeldCommand?
     /// When each command under way began, µs on the monotonic clock.
@@ -38,13 +39,14 @@ final class PostgresConnection {
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
-      backendKey: BackendKeyData?
+      backendKey: BackendKeyData?, backendIsEncrypted: Bool
     ) {
       self.session = session
       self.enforcer = enforcer
       self.target = target
       self.backendAddress = backendAddress
       self.backendKey = backendKey
+      self.backendIsEncrypted = backendIsEncrypted
     }
   }
 
@@ -78,7 +80,8 @@ final class PostgresConnection {
     self.clientAddress = clientAddress?.ipAddress ?? "local"
     let isLoopback = clientAddress.map(PostgresConnection.isLoopback) ?? false
     handshake = ClientHandshake(
-      offersTLS: context.clientTLS != nil, isLoopback: isLoopback, limits: context.limits)
+      offersTLS: context.clientTLS != nil, isLoopback: isLoopback, endPoint: context.clientTLS?.endPoint,
+      limits: context.limits)
   }
 
   var bound: NIOLoopBound<PostgresConnection> { NIOLoopBound(self, eventLoop: state.loop) }
@@ -199,7 +202,7 @@ final class PostgresConnection {
 
   func backendFailed(_ error: any Error) {
     switch phase {
-    case .opening: failOpening("\(error)", passOn: nil)
+    case .opening: failOpening("\(error)")
     case .relaying: backendLost("the backend's connection failed: \(error)")
     case .login, .closed: break
     }
@@ -207,7 +210,7 @@ final class PostgresConnection {
 
   func backendClosed() {
     switch phase {
-    case .opening: failOpening("the backend closed the connection", passOn: nil)
+    case .opening: failOpening("the backend closed the connection")
     case .relaying: backendLost("the backend closed the connection")
     case .login, .closed: break
     }
@@ -254,8 +257,12 @@ final class PostgresConnection {
   private func startLoginDeadline() {
     let bound = bound
     deadline = state.loop.scheduleTask(in: context.deadlines.login) {
+      switch bound.value.phase {
+      // The person has done all that was asked, and waits for a backend.
+      case .opening: bound.value.failOpening("the backend took too long")
       // A silent peer gets no answer: there may be nobody to read it.
-      bound.value.close(reason: "the login took too long")
+      case .login, .relaying, .closed: bound.value.close(reason: "the login took too long")
+      }
     }
   }
 }
