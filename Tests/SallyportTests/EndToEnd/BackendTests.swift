@@ -179,6 +179,50 @@ struct EndToEndBackendTests {
     }
   }
 
+  @Test("a rotated password: sessions live on, new ones are refused until the gateway has the new one, then they pass")
+  func rotation() throws {
+    let cluster = try TestCluster.shared()
+    let file = try TestRun.newFolder("rotation") + "/password"
+    try Data(cluster.password("rotating").utf8).write(to: URL(fileURLWithPath: file))
+    let more =
+      "  b-rotating: { protocol: postgres, address: \"127.0.0.1:\(cluster.port)\", database: postgres, "
+      + "credentials: [{ user: rotating, password: { file: \(file) } }] }"
+    try withGateway(try TestConfiguration.open("postgres", more: more)) { gateway in
+      let dsn = gateway.dsn("ana", try gateway.token("ana"), database: "b-rotating")
+      let old = try startPython(
+        dsn,
+        """
+        with connect() as connection:
+            print("ready", flush=True)
+            sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'rotating'"
+            wait_for("the others to come", lambda: connection.execute(sql).fetchone()[0] == 2, 20)
+        """)
+      _ = try eventually("the old session") { old.output.contains("ready") ? true : nil }
+      let password = "rotated-\(UInt64.random(in: .min ... .max))"
+      try cluster.direct("postgres", "ALTER ROLE rotating PASSWORD '\(password)'")
+      for _ in 0..<2 {
+        let end = try psql(dsn, "SELECT 1;")
+        #expect(
+          end.status == 2 && end.errors.contains("does not accept the gateway's own credential"), "\(end.errors)")
+        #expect(!end.errors.contains("\"rotating\"") && !end.errors.contains("password"), "\(end.errors)")
+      }
+      try Data(password.utf8).write(to: URL(fileURLWithPath: file))
+      let new = try startPython(
+        dsn,
+        """
+        with connect() as connection:
+            expect(connection.execute("SELECT current_user").fetchone() == ("rotating",), "not the account")
+            sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'rotating'"
+            wait_for("the old session to end well", lambda: connection.execute(sql).fetchone()[0] == 1, 20)
+        """)
+      for session in [old, new] {
+        let end = try session.wait()
+        #expect(end.status == 0, "\(end.output)\(end.errors)")
+      }
+      #expect(!gateway.log.contains(password))
+    }
+  }
+
   @Test("a database that is not there is said as the backend says it")
   func missingDatabase() throws {
     try withGateway(try TestConfiguration.open("not_there")) { gateway in

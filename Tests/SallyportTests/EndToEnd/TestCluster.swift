@@ -18,7 +18,7 @@ final class TestCluster: Sendable {
     psql = try TestRun.postgres("psql")
     let users = [
       "app:scram-sha-256", "trusty:trust", "cleartext:password", "digest:md5", "only_tls:scram-sha-256:tls",
-      "only_plain:scram-sha-256:plain",
+      "only_plain:scram-sha-256:plain", "rotating:scram-sha-256",
     ]
     // 127.0.0.2 is the same server under an address that its certificate does not have.
     var arguments = [
@@ -55,7 +55,7 @@ final class TestCluster: Sendable {
 
   /// Every secret that the gateway holds and must show to nobody.
   var secrets: [String] {
-    ["app", "cleartext", "digest", "only_tls", "only_plain"].map(password) + [ownerPassword, appPassword]
+    ["app", "cleartext", "digest", "only_tls", "only_plain", "rotating"].map(password) + [ownerPassword, appPassword]
   }
 
   /// Runs statements as the superuser, past the gateway; the answer's lines, with | between columns.
