@@ -45,6 +45,7 @@ extension ConfigurationReader {
     let credentials = keys.require("credentials", "Add at least { user: …, password: { env: … } }.").flatMap {
       self.credentials($0, of: name, tls: tls)
     }
+    let limits = keys.take("limits").flatMap { sessionLimits($0, sessionsKey: "sessions") } ?? SessionLimits()
     keys.finish(planned: ["url", "logins", "host_key"])
     if let authority, tls != .verifyCA, tls != .verifyFull, mistakes.found.count == before {
       mistakes.add(
@@ -59,7 +60,7 @@ extension ConfigurationReader {
     return ConnectionSettings(
       name: name, protocolName: protocolName, labels: labels, address: address, database: database,
       databases: databases, region: region, tls: tls, tlsAuthority: authority.flatMap { text($0, "tls_ca") },
-      channelBinding: channelBinding, credentials: credentials)
+      channelBinding: channelBinding, credentials: credentials, limits: limits)
   }
 
   func protocolWord(_ value: YAMLValue) -> String? {

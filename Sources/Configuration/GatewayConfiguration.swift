@@ -51,6 +51,8 @@ public struct GatewaySettings: Sendable, Hashable {
   public var tls: ListenerTLS?
   /// Event loops, 1 to 64; nil: as many as there are cores.
   public var threads: Int?
+  /// Where a connection has none of its own.
+  public var limits = SessionLimits()
 }
 
 /// The certificate that clients see.
@@ -96,6 +98,7 @@ public struct ConnectionSettings: Sendable, Hashable {
   public var channelBinding = BackendChannelBinding.prefer
   /// In order; see `credential(for:)`.
   public var credentials: [BackendCredential]
+  public var limits = SessionLimits()
 
   /// The account that people of these groups use: the first whose groups match, or that names none; nil when none fits.
   public func credential(for groups: [String]) -> BackendCredential? {

@@ -25,6 +25,7 @@ final class GatewayContext: Sendable {
   let limits: Limits
   let logger: Logger
   let cancels = CancelRegistry()
+  let sessions = SessionCounts()
   let backendKeys = BackendKeys()
   let catalogs: CatalogCache
   let desk: ApprovalDesk

@@ -109,7 +109,10 @@ public final class GatewayServer: Sendable {
         let lane = try AuditLane(
           directory: audit, name: lane, segmentSize: options.auditSegmentSize,
           background: { work in pool.submit { _ in work() } }, now: Clock.now)
-        return NIOLoopBound(LoopState(loop: loop, lane: lane, functions: functions), eventLoop: loop)
+        let state = NIOLoopBound(LoopState(loop: loop, lane: lane, functions: functions), eventLoop: loop)
+        let pause = options.deadlines.sweep
+        loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in state.value.sweep() }
+        return state
       }.wait()
     } catch let error as AuditFailure {
       throw GatewayFailure(error.message, hint: "Check free space, and the trail with `sallyport audit verify`.")

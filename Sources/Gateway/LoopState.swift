@@ -11,6 +11,8 @@ final class LoopState: StatementAnalyses {
   let functions: FunctionCatalog
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
+  /// Those that have limits of time, for `sweep`.
+  var watched: [ObjectIdentifier: PostgresConnection] = [:]
 
   init(loop: any EventLoop, lane: AuditLane, functions: FunctionCatalog) {
     self.loop = loop

@@ -123,6 +123,7 @@ extension PostgresConnection {
         code: "28000", "connection \"\(settings.name)\" has no account for your groups",
         hint: "Ask whoever manages the gateway to add one.")
     }
+    guard beginSession(of: subject, on: settings) else { return }
     let directory = context.configuration.directory
     let authority = settings.tlsAuthority.map { context.configuration.path(of: $0) }
     phase = .opening

@@ -107,6 +107,7 @@ extension PostgresConnection {
     deadline?.cancel()
     endLogin()
     greet(ready, relay)
+    startWatch(relay)
     let remainder = opening.takeRemainder()
     self.opening = nil
     if remainder.readableBytes > 0 { relayInput(remainder, from: .backend) }

@@ -42,6 +42,7 @@ extension PostgresConnection {
     while let output = relay.session.takeOutput(for: .backend) { writeToBackend(output) }
     while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }
     if hasEnded { close(reason: "ended by the client") }
+    if relay.endsWhenQuiet, relay.session.isQuiet, phase == .relaying { endAged(relay) }
   }
 
   // MARK: Commands
@@ -152,6 +153,11 @@ extension PostgresConnection {
       return endHold(
         Refusal(.cancelled, Denial(rule: "gateway", reason: "cancelled by the user")), step: .cancelled)
     }
+    cancelStatement(relay)
+  }
+
+  /// Cancels at the backend what runs there; nothing more is forwarded until that has had its effect.
+  func cancelStatement(_ relay: Relay) {
     guard let key = relay.backendKey else { return }
     _ = relay.enforcer.note(.control(session: name, purpose: .cancel))
     relay.session.pause()

@@ -36,6 +36,10 @@ final class PostgresConnection {
     var footprints: [CommandID: Footprint] = [:]
     /// Commands under way that may change the schema.
     var definitions: Set<CommandID> = []
+    /// nil without limits of time.
+    var watch: SessionWatch?
+    /// The session has reached its lifetime.
+    var endsWhenQuiet = false
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
@@ -58,6 +62,8 @@ final class PostgresConnection {
   var handshake: ClientHandshake
   var deadline: Scheduled<Void>?
   var isCountedAsLogin = true
+  /// Present while the session counts towards the limits of its person and connection.
+  var counted: (user: String, connection: String)?
   /// Facts of the login that later steps need.
   var subject: Subject?
   var target: BackendTarget?
@@ -233,6 +239,7 @@ final class PostgresConnection {
     phase = .closed
     deadline?.cancel()
     endLogin()
+    endSession()
     state.connections[ObjectIdentifier(self)] = nil
     flush()
     if let backend { backend.context.close(promise: nil) }

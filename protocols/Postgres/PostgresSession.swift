@@ -141,6 +141,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var portalMasks: [String: RowMask?] = [:]
   /// Names of the relations of the result at hand.
   var relations: [UInt32: RelationNames?] = [:]
+  /// Why the gateway cancels what runs, of its own accord.
+  var explainedCancel: ErrorFields?
   /// Notices that wait for the end of a frame.
   var deferredNotices: [ByteBuffer] = []
 
