@@ -25,10 +25,11 @@ public struct ControlPermit: ~Copyable, Sendable {
     case copyData
     /// The statement that always fails, in place of a refused one (DECISIONS 2).
     case failingStatement
-    /// SHOW of the settings that decide what names mean; its answer does not reach the client (DECISIONS 6).
-    case catalog
     /// CancelRequest, on a connection of its own.
     case cancel
+    /// The gateway's own look-ups of what names stand for: in the system catalogue, on a connection of their own, and
+    /// SHOW of the settings that decide it, whose answer does not reach the client (DECISIONS 5, 6).
+    case catalog
   }
   public let purpose: Purpose
 

@@ -35,11 +35,14 @@ public struct ProtocolError: Error, Hashable, Sendable {
   public var code: String
   /// Lower case, without a full stop.
   public var message: String
+  /// What to do, as a sentence; nil where there is nothing to say.
+  public var hint: String?
 
-  public init(fault: Fault, code: String, message: String) {
+  public init(fault: Fault, code: String, message: String, hint: String? = nil) {
     self.fault = fault
     self.code = code
     self.message = message
+    self.hint = hint
   }
 }
 

@@ -40,19 +40,27 @@ extension ConfigurationReader {
     let region = keys.take("region").flatMap { text($0, "region") }
     let tls = keys.take("tls").flatMap { backendTLS($0) } ?? .prefer
     let authority = keys.take("tls_ca")
+    let binding = keys.take("channel_binding")
+    let channelBinding = binding.flatMap { self.channelBinding($0) } ?? .prefer
     let credentials = keys.require("credentials", "Add at least { user: …, password: { env: … } }.").flatMap {
-      self.credentials($0, of: name)
+      self.credentials($0, of: name, tls: tls)
     }
+    let limits = keys.take("limits").flatMap { sessionLimits($0, sessionsKey: "sessions") } ?? SessionLimits()
     keys.finish(planned: ["url", "logins", "host_key"])
     if let authority, tls != .verifyCA, tls != .verifyFull, mistakes.found.count == before {
       mistakes.add(
         authority.place, "tls_ca has no use with tls: \(tls.rawValue)", "Write tls: verify-full, or verify-ca.")
     }
+    if let binding, channelBinding == .require, tls == .disable {
+      mistakes.add(
+        binding.place, "channel_binding: require cannot be met with tls: disable", "Write tls: verify-full, or require."
+      )
+    }
     guard let protocolName, let address, let credentials else { return nil }
     return ConnectionSettings(
       name: name, protocolName: protocolName, labels: labels, address: address, database: database,
       databases: databases, region: region, tls: tls, tlsAuthority: authority.flatMap { text($0, "tls_ca") },
-      credentials: credentials)
+      channelBinding: channelBinding, credentials: credentials, limits: limits)
   }
 
   func protocolWord(_ value: YAMLValue) -> String? {
@@ -61,6 +69,10 @@ extension ConfigurationReader {
 
   private func backendTLS(_ value: YAMLValue) -> BackendTLS? {
     word(value, "tls", among: BackendTLS.allCases.map { ($0.rawValue, $0) })
+  }
+
+  private func channelBinding(_ value: YAMLValue) -> BackendChannelBinding? {
+    word(value, "channel_binding", among: BackendChannelBinding.allCases.map { ($0.rawValue, $0) })
   }
 
   /// PostgreSQL cuts longer names off without a word (NAMEDATALEN), which would then be another database.
@@ -80,7 +92,7 @@ extension ConfigurationReader {
     return labels
   }
 
-  private func credentials(_ value: YAMLValue, of connection: String) -> [BackendCredential]? {
+  private func credentials(_ value: YAMLValue, of connection: String, tls: BackendTLS) -> [BackendCredential]? {
     let what = "credentials of \"\(connection)\""
     guard case .sequence(let sequence) = value.node else {
       return refuse(
@@ -96,24 +108,48 @@ extension ConfigurationReader {
           entry.place, "this credential is never used: the one in line \(catchAll.line) is for everybody",
           "Put the one without groups last.")
       }
-      guard let credential = credential(entry) else { continue }
+      guard let credential = credential(entry, tls: tls) else { continue }
       if credential.groups == nil, catchAll == nil { catchAll = entry.place }
       read.append(credential)
     }
     return read.count == sequence.count ? read : nil
   }
 
-  private func credential(_ value: YAMLValue) -> BackendCredential? {
+  private func credential(_ value: YAMLValue, tls: BackendTLS) -> BackendCredential? {
     guard var keys = MappingReader(value, "the credential", mistakes) else { return nil }
     let groupsValue = keys.take("groups")
     let groups = groupsValue.flatMap { self.groups($0, "groups") }
     let user = keys.require("user", "Name the account on the backend.").flatMap { text($0, "user") }
     let passwordValue = keys.take("password")
     let password = passwordValue.flatMap { secret($0, "the password") }
-    keys.finish(planned: ["key", "header", "value"])
-    guard let user else { return nil }
+    let before = mistakes.found.count
+    let certificate = clientCertificate(&keys, tls: tls)
+    keys.finish(planned: ["header", "value"])
+    guard let user, mistakes.found.count == before else { return nil }
     if groupsValue != nil, groups == nil { return nil }
     if passwordValue != nil, password == nil { return nil }
-    return BackendCredential(groups: groups, user: user, password: password)
+    return BackendCredential(groups: groups, user: user, password: password, certificate: certificate)
+  }
+
+  /// `certificate` and `key`, which need each other, and TLS.
+  private func clientCertificate(_ keys: inout MappingReader, tls: BackendTLS) -> ClientCertificate? {
+    let (chain, key) = (keys.take("certificate"), keys.take("key"))
+    switch (chain, key) {
+    case (nil, nil): return nil
+    case (let chain?, nil):
+      return refuse(chain.place, "the certificate has no key", "Refer to it like key: { file: app.key }.")
+    case (nil, let key?):
+      return refuse(
+        key.place, "the key has no certificate", "Name the file with the PEM chain, as certificate: app.pem.")
+    case (let chain?, let key?):
+      let file = text(chain, "certificate")
+      let secret = secret(key, "the key")
+      if tls == .disable {
+        return refuse(
+          chain.place, "a certificate has no use with tls: disable", "Write tls: verify-full, or require.")
+      }
+      guard let file, let secret else { return nil }
+      return ClientCertificate(chain: file, key: secret)
+    }
   }
 }

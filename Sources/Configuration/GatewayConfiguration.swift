@@ -51,6 +51,8 @@ public struct GatewaySettings: Sendable, Hashable {
   public var tls: ListenerTLS?
   /// Event loops, 1 to 64; nil: as many as there are cores.
   public var threads: Int?
+  /// Where a connection has none of its own.
+  public var limits = SessionLimits()
 }
 
 /// The certificate that clients see.
@@ -93,8 +95,10 @@ public struct ConnectionSettings: Sendable, Hashable {
   public var tls: BackendTLS
   /// File of certificates that the backend's is checked against; nil: the system's.
   public var tlsAuthority: String?
+  public var channelBinding = BackendChannelBinding.prefer
   /// In order; see `credential(for:)`.
   public var credentials: [BackendCredential]
+  public var limits = SessionLimits()
 
   /// The account that people of these groups use: the first whose groups match, or that names none; nil when none fits.
   public func credential(for groups: [String]) -> BackendCredential? {
@@ -115,6 +119,18 @@ public enum BackendTLS: String, Sendable, Hashable, CaseIterable {
   case verifyFull = "verify-full"
 }
 
+/// What the sign-in to a backend asks of channel binding, in libpq's words (channel_binding).
+public enum BackendChannelBinding: String, Sendable, Hashable, CaseIterable {
+  case disable, prefer, require
+}
+
+/// The certificate by which the gateway proves to a backend who it is.
+public struct ClientCertificate: Sendable, Hashable {
+  /// File with the PEM chain, as written.
+  public var chain: String
+  public var key: SecretReference
+}
+
 /// An account on a backend and who uses it. People never see it.
 public struct BackendCredential: Sendable, Hashable {
   /// nil: everybody for whom no earlier one is meant.
@@ -122,6 +138,8 @@ public struct BackendCredential: Sendable, Hashable {
   public var user: String
   /// nil when the backend asks for none.
   public var password: SecretReference?
+  /// nil when the backend asks for none.
+  public var certificate: ClientCertificate?
 }
 
 /// A routine whose effect is declared, because its body is not analysed.

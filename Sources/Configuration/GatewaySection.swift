@@ -21,6 +21,9 @@ extension ConfigurationReader {
     if let value = keys.take("listen") { readListen(value, into: &settings) }
     if let value = keys.take("tls") { settings.tls = listenerTLS(value) }
     if let value = keys.take("threads") { settings.threads = integer(value, "threads", 1...64) }
+    if let value = keys.take("limits") {
+      settings.limits = sessionLimits(value, sessionsKey: "sessions_per_connection") ?? SessionLimits()
+    }
     keys.finish(planned: ["state", "recordings", "proxy_protocol"])
     return settings
   }

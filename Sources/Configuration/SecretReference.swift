@@ -73,3 +73,10 @@ extension SecretReference {
     return text
   }
 }
+
+extension ClientCertificate {
+  /// Reads the chain and the key, both PEM. Blocks on files, so call it off the event loop.
+  public func resolve(relativeTo directory: String = "") throws(SecretFailure) -> (chain: String, key: String) {
+    (try SecretReference.file(chain).resolve(relativeTo: directory), try key.resolve(relativeTo: directory))
+  }
+}

@@ -1,17 +1,24 @@
 import Configuration
 import NIOSSL
+import Postgres
 
 /// TLS towards backends, by libpq's sslmode words.
 enum BackendTLSContext {
+  /// The certificate by which the gateway proves to a backend who it is, both as PEM.
+  struct Identity {
+    var chain: [UInt8]
+    var key: [UInt8]
+  }
+
   /// nil for `disable`. `authority` is a PEM file that the backend's certificate is checked against; nil: the system's.
   ///
   /// Reads files: off the event loop.
-  static func make(_ mode: Configuration.BackendTLS, authority: String?) throws -> NIOSSLContext? {
+  static func make(
+    _ mode: Configuration.BackendTLS, authority: String?, identity: Identity? = nil
+  ) throws -> NIOSSLContext? {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
-    // A backend that is blocked in writing to a client that has gone does not read our close_notify; it is not waited
-    // for, since its session and its locks live until then.
-    configuration.shutdownTimeout = .milliseconds(100)
+    configuration.applicationProtocols = [ClientHandshake.applicationProtocol]
     switch mode {
     case .disable: return nil
     case .prefer, .require: configuration.certificateVerification = .none
@@ -19,6 +26,10 @@ enum BackendTLSContext {
     case .verifyFull: configuration.certificateVerification = .fullVerification
     }
     if let authority { configuration.trustRoots = .file(authority) }
+    if let identity {
+      configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(identity.chain).map { .certificate($0) }
+      configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: identity.key, format: .pem))
+    }
     return try NIOSSLContext(configuration: configuration)
   }
 }

@@ -4,33 +4,48 @@ import Postgres
 
 /// Sends one CancelRequest on a connection of its own and waits until the backend closes it: only then has the signal
 /// been sent, and cannot hit a later statement any more (DECISIONS 29).
+///
+/// Where the session is encrypted the request is too, by the same rules: the key is worth as much as the session.
 final class CancelSender: StreamOwner {
+  private let opening: BackendOpening
   private let promise: EventLoopPromise<Void>
   private var timer: Scheduled<Void>?
 
-  private init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
+  private init(_ opening: BackendOpening, _ promise: EventLoopPromise<Void>) {
+    self.opening = opening
+    self.promise = promise
+  }
 
   /// The future succeeds once the connection is closed, by whomever.
-  static func send(_ key: BackendKeyData, over stream: StreamSocket, deadline: TimeAmount) -> EventLoopFuture<Void> {
+  static func send(
+    _ opening: BackendOpening, over stream: StreamSocket, deadline: TimeAmount
+  ) -> EventLoopFuture<Void> {
     let promise = stream.reactor.makePromise(of: Void.self)
-    let sender = CancelSender(promise)
+    let sender = CancelSender(opening, promise)
     stream.owner = sender
-    sender.send(key, over: stream, under: ControlPermit(.cancel))
     let bound = NIOLoopBound((sender, stream), eventLoop: stream.reactor)
     sender.timer = stream.reactor.scheduleTask(in: deadline) {
       let (sender, stream) = bound.value
-      stream.close()
-      sender.promise.succeed()
+      sender.end(stream)
     }
+    opening.start(stream)
     return promise.futureResult
   }
 
-  private func send(_ key: BackendKeyData, over stream: StreamSocket, under permit: consuming ControlPermit) {
-    _ = consume permit
-    var request = ByteBuffer()
-    StartupPacket.cancelRequest(process: key.process, secret: key.secret).encode(into: &request)
-    stream.write(request)
-    stream.flush()
+  private func end(_ stream: StreamSocket) {
+    stream.close()
+    timer?.cancel()
+    promise.succeed()
+  }
+
+  func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {
+    opening.receive(bytes, stream) { step in
+      switch step {
+      case .failed, .ready: self.end(stream)
+      }
+    }
+  }
+
   }
 
   func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {}

@@ -1,3 +1,4 @@
+import AccessModel
 import Configuration
 import NIOCore
 import Postgres
@@ -43,7 +44,7 @@ final class CatalogReader: StreamOwner {
       .init("application_name", "sallyport catalog"), .init("search_path", "pg_catalog"),
       .init("client_encoding", "UTF8"),
     ]
-    let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
+    let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys, pool: context.pool)
     let reader = CatalogReader(opening: opening, known: known, promise: promise)
     stream.owner = reader
     let bound = NIOLoopBound((reader, stream), eventLoop: stream.reactor)
@@ -61,17 +62,24 @@ final class CatalogReader: StreamOwner {
       buffer.writeBuffer(&bytes)
       return take(stream)
     }
-    switch opening.receive(bytes, stream) {
-    case .pending: break
-    case .failed(let failure): fail(stream, failure.message)
-    case .ready:
-      builder = CatalogBuilder(readAt: Clock.monotonic())
-      isComparing = known.map { !$0.stamp.isEmpty } ?? false
-      ask(isComparing ? CatalogQuery.stamp : "\(CatalogQuery.stamp); \(CatalogQuery.contents)", stream)
+    opening.receive(bytes, stream) { step in
+      switch step {
+      case .failed(let failure): self.fail(stream, failure.message)
+      case .ready: self.begin(stream)
+      }
     }
   }
 
-  private func ask(_ text: String, _ stream: StreamSocket) {
+  private func begin(_ stream: StreamSocket) {
+    builder = CatalogBuilder(readAt: Clock.monotonic())
+    isComparing = known.map { !$0.stamp.isEmpty } ?? false
+    ask(
+      isComparing ? CatalogQuery.stamp : "\(CatalogQuery.stamp); \(CatalogQuery.contents)", stream,
+      under: ControlPermit(.catalog))
+  }
+
+  private func ask(_ text: String, _ stream: StreamSocket, under permit: consuming ControlPermit) {
+    _ = consume permit
     var query = ByteBuffer()
     QueryMessage(text: ByteBuffer(string: text)).encode(into: &query)
     stream.write(query)
@@ -111,7 +119,7 @@ final class CatalogReader: StreamOwner {
       return known
     }
     isComparing = false
-    ask(CatalogQuery.contents, stream)
+    ask(CatalogQuery.contents, stream, under: ControlPermit(.catalog))
     return nil
   }
 

@@ -1,11 +1,16 @@
 import Configuration
 import Foundation
 import NIOSSL
+import Postgres
 import Residency
 
 /// TLS towards clients: from the files of the configuration, or from the gateway's own authority.
-enum ClientTLSContext {
-  static func make(_ configuration: GatewayConfiguration, data: String) throws -> NIOSSLContext {
+struct ClientTLSContext: Sendable {
+  var context: NIOSSLContext
+  /// What clients bind SCRAM-SHA-256-PLUS to; nil when the certificate's signature names no hash.
+  var endPoint: [UInt8]?
+
+  static func make(_ configuration: GatewayConfiguration, data: String) throws -> ClientTLSContext {
     let chain: [NIOSSLCertificate]
     let key: NIOSSLPrivateKey
     if let tls = configuration.gateway.tls {
@@ -21,7 +26,9 @@ enum ClientTLSContext {
     var tls = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     tls.minimumTLSVersion = .tlsv12
-    return try NIOSSLContext(configuration: tls)
+    tls.applicationProtocols = [ClientHandshake.applicationProtocol]
+    return ClientTLSContext(
+      context: try NIOSSLContext(configuration: tls), endPoint: chain.first.flatMap(ServerEndPoint.hash))
   }
 
   /// What a certificate of our own is for: this host under its usual names.

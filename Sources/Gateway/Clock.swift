@@ -48,6 +48,8 @@ public struct Deadlines: Hashable, Sendable {
   public var farewell = TimeAmount.seconds(2)
   /// For sessions to end when the gateway stops.
   public var drain = TimeAmount.seconds(5)
+  /// Between two looks at the sessions of an event loop, for their limits of time.
+  public var sweep = TimeAmount.seconds(1)
 
   public init() {}
 }

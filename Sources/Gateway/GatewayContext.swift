@@ -4,7 +4,6 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import NIOSSL
 import PolicyEngine
 import Postgres
 import Residency
@@ -20,12 +19,13 @@ final class GatewayContext: Sendable {
   let dialler: PinnedDialler
   let analyzer: LargeStackAnalyzer
   /// nil when clients are not offered TLS.
-  let clientTLS: NIOSSLContext?
+  let clientTLS: ClientTLSContext?
   let deadlines: Deadlines
   let capacity: Capacity
   let limits: Limits
   let logger: Logger
   let cancels = CancelRegistry()
+  let sessions = SessionCounts()
   let backendKeys = BackendKeys()
   let catalogs: CatalogCache
   /// Whether names are resolved where a policy depends on them; only tests without a backend do without.
@@ -35,7 +35,7 @@ final class GatewayContext: Sendable {
 
   init(
     configuration: GatewayConfiguration, policy: Policy, store: Store, pool: NIOThreadPool,
-    analyzer: LargeStackAnalyzer, clientTLS: NIOSSLContext?, desk: ApprovalDesk, deadlines: Deadlines,
+    analyzer: LargeStackAnalyzer, clientTLS: ClientTLSContext?, desk: ApprovalDesk, deadlines: Deadlines,
     capacity: Capacity, limits: Limits, followsNames: Bool = true, logger: Logger
   ) {
     self.configuration = configuration

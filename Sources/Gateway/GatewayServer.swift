@@ -71,7 +71,10 @@ public final class GatewayServer: Sendable {
     states = try reactors.enumerated().map { index, reactor in
       let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, context, audit, options)
       return try reactor.submit {
-        NIOLoopBound(LoopState(loop: reactor, lane: lane.value, functions: functions), eventLoop: reactor)
+        let state = NIOLoopBound(LoopState(loop: reactor, lane: lane.value, functions: functions), eventLoop: reactor)
+        let pause = options.deadlines.sweep
+        reactor.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in state.value.sweep() }
+        return state
       }.wait()
     }
     try controlLane.eventLoop.submit {

@@ -12,6 +12,8 @@ final class LoopState: StatementAnalyses {
   private var contexts = NamedContexts()
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
+  /// Those that have limits of time, for `sweep`.
+  var watched: [ObjectIdentifier: PostgresConnection] = [:]
 
   init(loop: Reactor, lane: AuditLane, functions: FunctionCatalog) {
     self.loop = loop

@@ -16,7 +16,10 @@ struct DialFailure: Error, Hashable, Sendable, CustomStringConvertible {
 struct PinnedDialler: Sendable {
   let pool: NIOThreadPool
   let regions: any RegionPolicy
+  /// For a name to be resolved, and for each connection.
   let timeout: TimeAmount
+  /// Blocks, so it runs on a thread of the pool.
+  var lookUp: @Sendable (Endpoint) throws -> [SocketAddress] = { try PinnedDialler.lookUp($0) }
 
   /// Connects on a reactor; addresses are tried in the resolver's order. Fails with `DialFailure`.
   func dial(_ endpoint: Endpoint, region: String?, on reactor: Reactor) -> EventLoopFuture<NIOLoopBound<StreamSocket>> {
@@ -36,7 +39,17 @@ struct PinnedDialler: Sendable {
     if NetworkAddress(endpoint.host) != nil {
       return loop.makeCompletedFuture { [try SocketAddress(ipAddress: endpoint.host, port: Int(endpoint.port))] }
     }
-    return pool.runIfActive(eventLoop: loop) { try PinnedDialler.lookUp(endpoint) }
+    let promise = loop.makePromise(of: [SocketAddress].self)
+    // A resolver may take minutes, and whoever waits for it does not always have a deadline of their own.
+    let timer = loop.scheduleTask(in: timeout) {
+      promise.fail(DialFailure(message: "resolving \"\(endpoint.host)\" took too long"))
+    }
+    let lookUp = lookUp
+    pool.runIfActive(eventLoop: loop) { try lookUp(endpoint) }.whenComplete { result in
+      timer.cancel()
+      promise.completeWith(result)
+    }
+    return promise.futureResult
   }
 
   private func connect(

@@ -13,8 +13,9 @@ extension PostgresConnection {
     switch event {
     case nil: break
     case .startTLS: startClientTLS()
+    case .startDirectTLS(let bytes): startClientTLS(with: bytes)
     case .cancel(let process, let secret):
-      context.cancels.cancel(process: process, secret: secret)
+      context.cancels.cancel(process: process, secret: secret, from: clientAddress, now: Clock.monotonic())
       close(reason: "cancel request")
     case .needsCredentials(let user): lookUpCredentials(of: user)
     case .authenticated(let user, let verifier): authenticated(user, verifier)
@@ -24,13 +25,21 @@ extension PostgresConnection {
     }
   }
 
-  private func startClientTLS() {
+  /// `bytes` are the beginning of TLS where the client did not ask for it first.
+  private func startClientTLS(with bytes: ByteBuffer? = nil) {
     guard let tls = context.clientTLS else { return }
     flush()
     handshake.startedTLS()
     do {
-      try client.startTLS(.server(tls))
+      try client.startTLS(.server(tls.context), early: bytes ?? ByteBuffer())
     } catch { close(reason: "could not start TLS") }
+  }
+
+  /// TLS with the client is up.
+  func clientEncrypted(_ applicationProtocol: String?) {
+    guard phase == .login else { return }
+    advanceLogin(handshake.negotiated(applicationProtocol))
+    flush()
   }
 
   // MARK: Who it is
@@ -112,20 +121,24 @@ extension PostgresConnection {
         code: "28000", "connection \"\(settings.name)\" has no account for your groups",
         hint: "Ask whoever manages the gateway to add one.")
     }
+    guard beginSession(of: subject, on: settings) else { return }
     let directory = context.configuration.directory
     let authority = settings.tlsAuthority.map { context.configuration.path(of: $0) }
     phase = .opening
     let bound = bound
     context.pool.runIfActive(eventLoop: state.loop) {
-      BackendTarget(
+      let identity = try credential.certificate?.resolve(relativeTo: directory)
+      return BackendTarget(
         settings: settings, database: database,
         account: BackendAccount(
           user: credential.user, password: try credential.password?.resolve(relativeTo: directory)),
-        tls: try BackendTLSContext.make(settings.tls, authority: authority))
+        tls: try BackendTLSContext.make(
+          settings.tls, authority: authority,
+          identity: identity.map { BackendTLSContext.Identity(chain: Array($0.chain.utf8), key: Array($0.key.utf8)) }))
     }.whenComplete { result in
       switch result {
       case .success(let target): bound.value.open(target)
-      case .failure(let error): bound.value.failOpening("\(error)", passOn: nil)
+      case .failure(let error): bound.value.failOpening("\(error)")
       }
     }
   }

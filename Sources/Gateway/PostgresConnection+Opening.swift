@@ -11,15 +11,15 @@ extension PostgresConnection {
     do {
       let parameters = try BackendHandshake.parameters(
         for: startup, user: target.account.user, database: target.database, person: subject.user)
-      opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys)
-    } catch { return refuseClient(code: error.code, error.message) }
+      opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys, pool: context.pool)
+    } catch { return refuseClient(code: error.code, error.message, hint: error.hint) }
     self.target = target
     let bound = bound
     context.dialler.dial(target.settings.address, region: target.settings.region, on: state.loop)
       .whenComplete { result in
         switch result {
         case .success(let stream): bound.value.backendConnected(stream.value)
-        case .failure(let error): bound.value.failOpening("\(error)", passOn: nil)
+        case .failure(let error): bound.value.failOpening("\(error)")
         }
       }
   }
@@ -33,27 +33,38 @@ extension PostgresConnection {
 
   func openingRead(_ bytes: ByteBuffer) {
     guard let backend, let opening else { return }
-    switch opening.receive(bytes, backend) {
-    case .pending: break
-    case .failed(let failure): failOpening(failure.message, passOn: failure.passOn)
-    case .ready(let ready): backendReady(ready)
+    opening.receive(bytes, backend) { [weak self] step in
+      guard let self, phase == .opening else { return }
+      switch step {
+      case .failed(let failure):
+        failOpening(failure.message, passOn: failure.passOn, isAboutAccount: failure.isAboutAccount)
+      case .ready(let ready): backendReady(ready)
+      }
     }
   }
 
   /// The client learns that the backend cannot be had, and the log why: addresses and accounts are not for users.
-  func failOpening(_ message: String, passOn: ErrorFields?) {
+  func failOpening(_ message: String, passOn: ErrorFields? = nil, isAboutAccount: Bool = false) {
     guard phase == .opening else { return }
+    let connection = target?.settings.name ?? handshake.database
     context.logger.warning(
       "backend not available",
-      metadata: ["connection": "\(target?.settings.name ?? handshake.database)", "reason": "\(message)"])
+      metadata: ["connection": "\(connection)", "reason": "\(message)"])
     if let passOn {
       var answer = ByteBuffer()
       passOn.encodeError(into: &answer)
       writeToClient(answer)
       return close(reason: message)
     }
+    if isAboutAccount {
+      return refuseClient(
+        code: "28000", "the backend of connection \"\(connection)\" does not accept the gateway's own credential",
+        hint:
+          "Yours is right. Whoever manages the gateway finds the reason in its log; the account may have been changed.",
+        reason: message)
+    }
     refuseClient(
-      code: "08006", "the backend of connection \"\(target?.settings.name ?? handshake.database)\" is not available",
+      code: "08006", "the backend of connection \"\(connection)\" is not available",
       hint: "The gateway's log says why.", reason: message)
   }
 
@@ -65,7 +76,7 @@ extension PostgresConnection {
     readCatalog(target) { connection, result in
       switch result {
       case .success: connection.begin(ready, policy: policy)
-      case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)", passOn: nil)
+      case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)")
       }
     }
   }
@@ -98,7 +109,7 @@ extension PostgresConnection {
         ready: ready, analyses: names ?? state, maskable: policy.mayMask, followsNames: names != nil,
         waitsForUnknownCode: policy.dependsOnCommands, limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane), target: target, backendAddress: address,
-      backendKey: ready.key)
+      backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
     relay.names = names
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
@@ -115,6 +126,7 @@ extension PostgresConnection {
     deadline?.cancel()
     endLogin()
     greet(ready, relay)
+    startWatch(relay)
     let remainder = opening.takeRemainder()
     self.opening = nil
     if remainder.readableBytes > 0 { relayInput(remainder, from: .backend) }
@@ -130,7 +142,8 @@ extension PostgresConnection {
   private func greet(_ ready: BackendHandshake.Ready, _ relay: Relay) {
     var greeting = ready.greeting
     if let key = ready.key {
-      let own = context.cancels.register(process: key.process, bound)
+      // Longer than PostgreSQL's old four bytes for those who know longer ones (protocol 3.2).
+      let own = context.cancels.register(process: key.process, length: handshake.minor >= 2 ? 32 : 4, bound)
       relay.clientKey = own
       own.encode(into: &greeting)
     }

@@ -46,6 +46,7 @@ extension PostgresConnection {
     while let output = relay.session.takeOutput(for: .backend) { writeToBackend(output) }
     while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }
     if hasEnded { close(reason: "ended by the client") }
+    if relay.endsWhenQuiet, relay.session.isQuiet, phase == .relaying { endAged(relay) }
   }
 
   // MARK: Commands
@@ -141,13 +142,21 @@ extension PostgresConnection {
       return endHold(
         Refusal(.cancelled, Denial(rule: "gateway", reason: "cancelled by the user")), step: .cancelled)
     }
+    cancelStatement(relay)
+  }
+
+  /// Cancels at the backend what runs there; nothing more is forwarded until that has had its effect.
+  func cancelStatement(_ relay: Relay) {
     guard let key = relay.backendKey else { return }
     _ = relay.enforcer.note(.control(session: name, purpose: .cancel))
     relay.session.pause()
     let bound = bound
-    let deadline = context.deadlines.cancel
-    context.dialler.redial(relay.backendAddress, region: relay.target.settings.region, on: state.loop)
-      .flatMap { CancelSender.send(key, over: $0.value, deadline: deadline) }
+    let (target, isEncrypted, deadline) = (relay.target, relay.backendIsEncrypted, context.deadlines.cancel)
+    let opening = NIOLoopBound(
+      BackendOpening(cancelling: key, isEncrypted: isEncrypted, target: target, context: context),
+      eventLoop: state.loop)
+    context.dialler.redial(relay.backendAddress, region: target.settings.region, on: state.loop)
+      .flatMap { CancelSender.send(opening.value, over: $0.value, deadline: deadline) }
       .whenComplete { _ in
         bound.value.act { relay throws(ProtocolError) in try relay.session.resume() }
       }

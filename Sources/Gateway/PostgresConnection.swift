@@ -28,10 +28,11 @@ final class PostgresConnection {
       _read { yield storage.pointee }
       _modify { yield &storage.pointee }
     }
-    var enforcer: Enforcer
+    let enforcer: Enforcer
     let target: BackendTarget
     let backendAddress: SocketAddress
     let backendKey: BackendKeyData?
+    let backendIsEncrypted: Bool
     var clientKey: BackendKeyData?
     var held: HeldCommand?
     var underWay = CommandsUnderWay()
@@ -39,10 +40,14 @@ final class PostgresConnection {
     var names: SessionAnalyses?
     /// Of the session's count, as far as the catalogue has been told.
     var toldDefinitions: UInt64 = 0
+    /// nil without limits of time.
+    var watch: SessionWatch?
+    /// The session has reached its lifetime.
+    var endsWhenQuiet = false
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
-      backendKey: BackendKeyData?
+      backendKey: BackendKeyData?, backendIsEncrypted: Bool
     ) {
       storage = .allocate(capacity: 1)
       storage.initialize(to: session)
@@ -50,6 +55,7 @@ final class PostgresConnection {
       self.target = target
       self.backendAddress = backendAddress
       self.backendKey = backendKey
+      self.backendIsEncrypted = backendIsEncrypted
     }
 
     deinit {
@@ -66,6 +72,8 @@ final class PostgresConnection {
   var handshake: ClientHandshake
   var deadline: Scheduled<Void>?
   var isCountedAsLogin = true
+  /// Present while the session counts towards the limits of its person and connection.
+  var counted: (user: String, connection: String)?
   /// Facts of the login that later steps need.
   var subject: Subject?
   var target: BackendTarget?
@@ -87,7 +95,8 @@ final class PostgresConnection {
     clientAddress = client.peer?.ipAddress ?? "local"
     let isLoopback = client.peer.map(PostgresConnection.isLoopback) ?? false
     handshake = ClientHandshake(
-      offersTLS: context.clientTLS != nil, isLoopback: isLoopback, limits: context.limits)
+      offersTLS: context.clientTLS != nil, isLoopback: isLoopback, endPoint: context.clientTLS?.endPoint,
+      limits: context.limits)
   }
 
   var bound: NIOLoopBound<PostgresConnection> { NIOLoopBound(self, eventLoop: state.loop) }
@@ -187,7 +196,7 @@ final class PostgresConnection {
 
   func backendFailed(_ error: any Error) {
     switch phase {
-    case .opening: failOpening("\(error)", passOn: nil)
+    case .opening: failOpening("\(error)")
     case .relaying: backendLost("the backend's connection failed: \(error)")
     case .login, .closed: break
     }
@@ -195,7 +204,7 @@ final class PostgresConnection {
 
   func backendClosed() {
     switch phase {
-    case .opening: failOpening("the backend closed the connection", passOn: nil)
+    case .opening: failOpening("the backend closed the connection")
     case .relaying: backendLost("the backend closed the connection")
     case .login, .closed: break
     }
@@ -218,6 +227,7 @@ final class PostgresConnection {
     phase = .closed
     deadline?.cancel()
     endLogin()
+    endSession()
     state.connections[ObjectIdentifier(self)] = nil
     flush()
     backend?.close()
@@ -242,8 +252,12 @@ final class PostgresConnection {
   private func startLoginDeadline() {
     let bound = bound
     deadline = state.loop.scheduleTask(in: context.deadlines.login) {
+      switch bound.value.phase {
+      // The person has done all that was asked, and waits for a backend.
+      case .opening: bound.value.failOpening("the backend took too long")
       // A silent peer gets no answer: there may be nobody to read it.
-      bound.value.close(reason: "the login took too long")
+      case .login, .relaying, .closed: bound.value.close(reason: "the login took too long")
+      }
     }
   }
 }
@@ -251,6 +265,10 @@ final class PostgresConnection {
 extension PostgresConnection: StreamOwner {
   func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {
     if stream === client { clientRead(bytes) } else { backendRead(bytes) }
+  }
+
+  func streamEncrypted(_ stream: StreamSocket, _ applicationProtocol: String?) {
+    if stream === client { clientEncrypted(applicationProtocol) }
   }
 
   /// The end of a read cycle of either side. What one side sent can be what the other waited for.

@@ -13,6 +13,13 @@ public enum SCRAMError: Error, Hashable, Sendable {
   case outOfOrder
   /// The client wants to bind to a TLS channel, which was not offered.
   case channelBindingNotOffered
+  /// The client supports channel binding and says that it was not offered, which it was: somebody between the two took
+  /// it out of the list of mechanisms (RFC 5802 §6).
+  case channelBindingDowngrade
+  /// The client chose SCRAM-SHA-256-PLUS and binds to nothing.
+  case channelBindingMissing
+  /// The client binds to something else than `tls-server-end-point`.
+  case channelBindingUnsupported
   /// The client repeats another channel binding header than it opened with (RFC 5802 §6: a downgrade).
   case channelBindingMismatch
   /// The client wants to act for somebody else; PostgreSQL does not know that either.
@@ -45,6 +52,9 @@ public enum SCRAMError: Error, Hashable, Sendable {
     case .outOfOrder: "SCRAM message out of order"
     case .channelBindingNotOffered: "client requires SCRAM channel binding, which was not offered"
     case .channelBindingMismatch: "SCRAM channel binding check failed"
+    case .channelBindingDowngrade: "SCRAM channel binding negotiation error"
+    case .channelBindingMissing: "client selected SCRAM-SHA-256-PLUS without channel binding"
+    case .channelBindingUnsupported: "unsupported SCRAM channel-binding type"
     case .authorizationIdentity: "client uses authorization identity, but it is not supported"
     case .mandatoryExtension: "client requires an unsupported SCRAM extension"
     case .nonceMismatch: "SCRAM nonce does not match"

@@ -1,11 +1,18 @@
+/// The two mechanisms of SCRAM that PostgreSQL has, by their names in SASL.
+public enum SCRAMMechanism: String, Hashable, Sendable, CaseIterable {
+  case plain = "SCRAM-SHA-256"
+  /// Bound to the TLS channel by the hash of the server's certificate.
+  case plus = "SCRAM-SHA-256-PLUS"
+
+  /// The one kind of channel binding that PostgreSQL and we know (RFC 5929 §4).
+  static let endPointBinding = "tls-server-end-point"
+}
+
 /// The gateway's side of SCRAM-SHA-256 towards its client (RFC 5802, RFC 7677; PostgreSQL 53.3.1).
 ///
 /// Pure: client-first in, server-first out, client-final in, server-final out. Nothing is looked up here; the caller
 /// brings the user's salt and verifiers, and a decoy's for a user that there is not.
 public struct SCRAMServer: Sendable {
-  /// The one mechanism that is offered.
-  public static let mechanism = "SCRAM-SHA-256"
-
   private enum State: Sendable {
     case expectsClientFirst
     case expectsSalt(ClientFirst, bare: [UInt8])
@@ -15,7 +22,8 @@ public struct SCRAMServer: Sendable {
 
   /// What was agreed upon before the proof.
   private struct Challenge: Sendable {
-    var header: [UInt8]
+    /// What client-final must repeat: the gs2 header, and the channel's data under PLUS.
+    var binding: [UInt8]
     var nonce: [UInt8]
     var salt: [UInt8]
     var iterations: Int
@@ -23,28 +31,50 @@ public struct SCRAMServer: Sendable {
     var transcript: [UInt8]
   }
 
+  private let mechanism: SCRAMMechanism
+  private let endPoint: [UInt8]?
   private let nonce: [UInt8]
   private var state = State.expectsClientFirst
 
-  /// `nonce` is the gateway's part of the nonce: printable ASCII without a comma; anything else fails the first step.
-  public init(nonce: [UInt8] = SCRAMNonce.generate()) {
+  /// - Parameters:
+  ///   - mechanism: the one that the client chose.
+  ///   - endPoint: the hash of our certificate (RFC 5929 §4.1) where SCRAM-SHA-256-PLUS was offered too; else nil.
+  ///   - nonce: the gateway's part of the nonce: printable ASCII without a comma; anything else fails the first step.
+  public init(
+    mechanism: SCRAMMechanism = .plain, endPoint: [UInt8]? = nil, nonce: [UInt8] = SCRAMNonce.generate()
+  ) {
+    self.mechanism = mechanism
+    self.endPoint = endPoint
     self.nonce = nonce
   }
 
   /// Takes the client-first-message.
   ///
-  /// Channel binding is not offered, so `n` (not supported) and `y` (supported, believed not offered) pass and `p`
-  /// does not. The user inside is checked and ignored, as PostgreSQL does: the StartupMessage names the user.
+  /// Under PLUS it must bind to `tls-server-end-point`. Else it must not: `n` (not supported) passes, and `y`
+  /// (supported, believed not offered) only where binding was indeed not offered. The user inside is checked and
+  /// ignored, as PostgreSQL does: the StartupMessage names the user.
   public mutating func receiveClientFirst(_ bytes: [UInt8]) throws(SCRAMError) -> ClientFirst {
     guard case .expectsClientFirst = state else { throw fail(.outOfOrder) }
     do throws(SCRAMError) {
       try SCRAMSyntax.checkNonce(nonce)
       let (first, bare) = try ClientFirst.parse(bytes)
       guard first.nonce.count + nonce.count <= SCRAMLimits.nonce else { throw .tooLong(.nonce) }
+      try check(first.channelBinding)
       state = .expectsSalt(first, bare: bare)
       return first
     } catch {
       throw fail(error)
+    }
+  }
+
+  private func check(_ binding: ClientFirst.ChannelBinding) throws(SCRAMError) {
+    switch (mechanism, binding) {
+    case (.plain, .unsupported): break
+    case (.plain, .notOffered): if endPoint != nil { throw .channelBindingDowngrade }
+    case (.plain, .endPoint), (.plain, .other): throw .channelBindingNotOffered
+    case (.plus, .endPoint): if endPoint == nil { throw .channelBindingNotOffered }
+    case (.plus, .other): throw .channelBindingUnsupported
+    case (.plus, .unsupported), (.plus, .notOffered): throw .channelBindingMissing
     }
   }
 
@@ -60,7 +90,8 @@ public struct SCRAMServer: Sendable {
     let message = Array("r=".utf8) + combined + Array(",s=".utf8) + Base64.encode(salt) + Array(",i=\(iterations)".utf8)
     state = .expectsClientFinal(
       Challenge(
-        header: first.header, nonce: combined, salt: salt, iterations: iterations,
+        binding: first.header + (mechanism == .plus ? endPoint ?? [] : []),
+        nonce: combined, salt: salt, iterations: iterations,
         transcript: bare + [UInt8(ascii: ",")] + message + [UInt8(ascii: ",")]))
     return message
   }
@@ -77,7 +108,7 @@ public struct SCRAMServer: Sendable {
     state = .ended
     guard verifiers.count <= SCRAMLimits.verifiers else { throw .tooManyVerifiers }
     let final = try ClientFinal(bytes)
-    guard final.channelBinding == challenge.header else { throw .channelBindingMismatch }
+    guard final.channelBinding == challenge.binding else { throw .channelBindingMismatch }
     guard constantTimeEqual(final.nonce, challenge.nonce) else { throw .nonceMismatch }
 
     let message = challenge.transcript + final.withoutProof
@@ -113,6 +144,10 @@ public struct ClientFirst: Hashable, Sendable {
     case unsupported
     /// `y`: it does, and believes that we do not.
     case notOffered
+    /// `p=tls-server-end-point`: it binds to the server's certificate.
+    case endPoint
+    /// `p=` something else.
+    case other
   }
   public var channelBinding: ChannelBinding
   /// The client's part of the nonce.
@@ -122,19 +157,13 @@ public struct ClientFirst: Hashable, Sendable {
 
   static func parse(_ bytes: [UInt8]) throws(SCRAMError) -> (first: ClientFirst, bare: [UInt8]) {
     try SCRAMSyntax.checkMessage(bytes)
-    let channelBinding: ChannelBinding
-    switch bytes.first {
-    case UInt8(ascii: "n"): channelBinding = .unsupported
-    case UInt8(ascii: "y"): channelBinding = .notOffered
-    case UInt8(ascii: "p"): throw .channelBindingNotOffered
-    case _: throw .malformed(.header)
-    }
-    let header = Array(bytes.prefix(3))
-    if header.count == 3, header[1] == UInt8(ascii: ","), header[2] == UInt8(ascii: "a") {
-      throw .authorizationIdentity
-    }
-    guard header.dropFirst().elementsEqual(",,".utf8) else { throw .malformed(.header) }
-    let bare = bytes.dropFirst(3)
+    guard let comma = bytes.firstIndex(of: UInt8(ascii: ",")) else { throw .malformed(.header) }
+    let channelBinding = try ChannelBinding(flag: bytes[..<comma])
+    let rest = bytes[(comma + 1)...]
+    if rest.first == UInt8(ascii: "a") { throw .authorizationIdentity }
+    guard rest.first == UInt8(ascii: ",") else { throw .malformed(.header) }
+    let header = Array(bytes[...(comma + 1)])
+    let bare = rest.dropFirst()
     var attributes = SCRAMAttributes(bare)
     try SCRAMSyntax.checkUser(attributes.value(of: "n", .user))
     let nonce = try attributes.value(of: "r", .nonce)
@@ -144,6 +173,21 @@ public struct ClientFirst: Hashable, Sendable {
       if try attributes.next(.message).name == UInt8(ascii: "m") { throw .mandatoryExtension }
     }
     return (ClientFirst(channelBinding: channelBinding, nonce: Array(nonce), header: header), Array(bare))
+  }
+}
+
+extension ClientFirst.ChannelBinding {
+  /// `n`, `y` or `p=name`, the part of the gs2 header in front of the first comma (RFC 5802 §7).
+  init(flag: ArraySlice<UInt8>) throws(SCRAMError) {
+    if flag.elementsEqual("n".utf8) {
+      self = .unsupported
+    } else if flag.elementsEqual("y".utf8) {
+      self = .notOffered
+    } else if flag.starts(with: "p=".utf8), flag.count > 2, flag.dropFirst(2).allSatisfy(SCRAMSyntax.isInBindingName) {
+      self = flag.dropFirst(2).elementsEqual(SCRAMMechanism.endPointBinding.utf8) ? .endPoint : .other
+    } else {
+      throw .malformed(.header)
+    }
   }
 }
 

@@ -37,6 +37,12 @@ enum SCRAMSyntax {
     }
   }
 
+  /// Letters, digits, `.` and `-`: what the name of a kind of channel binding is made of.
+  static func isInBindingName(_ byte: UInt8) -> Bool {
+    isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: ".")
+      || byte == UInt8(ascii: "-")
+  }
+
   /// Refuses what is longer than a message may be, and zero bytes, which no SCRAM text holds.
   static func checkMessage(_ bytes: [UInt8]) throws(SCRAMError) {
     guard bytes.count <= SCRAMLimits.message else { throw .tooLong(.message) }

@@ -11,7 +11,8 @@ public final class Analysis: Sendable {
   public let traits: SessionTraits
   /// True when it holds a COMMIT or ROLLBACK, also one to a savepoint.
   public let endsTransactions: Bool
-  /// True when running it changes nothing of what later texts mean: it reads and writes rows, and that is all.
+  /// True when running it changes nothing of what later texts and messages mean: it reads and writes rows, and that is
+  /// all.
   public let isOrdinary: Bool
   /// What the arguments of a lone EXECUTE do.
   let arguments: Part?
@@ -34,6 +35,7 @@ public final class Analysis: Sendable {
     endsTransactions = detail.statements.contains { $0.kind == .commit || $0.kind == .rollback }
     isOrdinary =
       effects.isSubset(of: [.read, .write]) && settings.isEmpty && !traits.makesTemporaries && !endsTransactions
+      && !detail.statements.contains { $0.kind == .deallocate || $0.kind == .other || $0.kinds.contains(.declare) }
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }
   }

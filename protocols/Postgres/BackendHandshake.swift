@@ -1,5 +1,4 @@
 import AccessModel
-import Crypto
 import Identity
 import NIOCore
 
@@ -8,6 +7,11 @@ public enum BackendTLS: String, Hashable, Sendable, CaseIterable {
   case disable, prefer, require
   case verifyCA = "verify-ca"
   case verifyFull = "verify-full"
+}
+
+/// What the sign-in to a backend asks of channel binding, in libpq's words.
+public enum ChannelBinding: String, Hashable, Sendable, CaseIterable {
+  case disable, prefer, require
 }
 
 /// The account on the backend. Its password exists in memory only and is never printed.
@@ -28,6 +32,8 @@ public struct BackendHandshake {
   public enum Event: Hashable, Sendable {
     /// The backend agreed to TLS: start it, then call `startedTLS`.
     case startTLS
+    /// Derive these keys, off the event loop, and call `supply`.
+    case needsKeys(SCRAMDerivation)
     /// The backend is ready; `takeReady` has what it said of itself.
     case ready
     case failed(Failure)
@@ -38,10 +44,13 @@ public struct BackendHandshake {
     public var message: String
     /// The backend's own error, for those that a user may see (too many connections, starting up); else nil.
     public var passOn: ErrorFields?
+    /// The backend does not take the account: a wrong or rotated password, a certificate, a line of pg_hba.conf.
+    public var isAboutAccount: Bool
 
-    public init(message: String, passOn: ErrorFields?) {
+    public init(message: String, passOn: ErrorFields? = nil, isAboutAccount: Bool = false) {
       self.message = message
       self.passOn = passOn
+      self.isAboutAccount = isAboutAccount
     }
   }
 
@@ -54,28 +63,46 @@ public struct BackendHandshake {
     public var status: TransactionStatus
   }
 
-  private enum State {
-    case idle, tlsAnswer, startingTLS, authenticating, saslFirst(SCRAMClient), saslFinal(SCRAMClient), starting, done
+  enum State {
+    case idle, tlsAnswer, startingTLS, authenticating, saslFirst(SCRAMClient), deriving(SCRAMClient)
+    case saslFinal(SCRAMClient), starting, done
   }
 
-  private var state = State.idle
+  var state = State.idle
   private var buffer = ByteBuffer()
-  private var output = ByteBuffer()
-  private let account: BackendAccount
-  private let parameters: [StartupMessage.Parameter]
+  var output = ByteBuffer()
+  let account: BackendAccount
+  /// What is said once the connection is as private as it will be: a StartupMessage or a CancelRequest.
+  private let opener: StartupPacket
   private let tls: BackendTLS
+  let channelBinding: ChannelBinding
   private let limits: Limits
-  private var isEncrypted = false
+  private(set) var isEncrypted = false
+  /// The hash of the backend's certificate (RFC 5929 §4.1).
+  private(set) var endPoint: [UInt8]?
+  /// The backend has proved that it is at the other end of this very TLS channel.
+  var isBound = false
   /// What this sign-in derived from the password, to be kept for the next one.
-  public private(set) var keys: SCRAMKeys?
+  public internal(set) var keys: SCRAMKeys?
   private var ready = Ready(greeting: ByteBuffer(), settings: [:], key: nil, status: .idle)
 
   public init(
-    account: BackendAccount, parameters: [StartupMessage.Parameter], tls: BackendTLS, limits: Limits = .standard
+    account: BackendAccount, parameters: [StartupMessage.Parameter], tls: BackendTLS,
+    channelBinding: ChannelBinding = .prefer, limits: Limits = .standard
   ) {
     self.account = account
-    self.parameters = parameters
+    opener = .startup(StartupMessage(parameters: parameters))
     self.tls = tls
+    self.channelBinding = channelBinding
+    self.limits = limits
+  }
+
+  /// A connection that only asks for a statement to be cancelled. It has no event but `.startTLS` and `.failed`.
+  public init(cancelling key: BackendKeyData, tls: BackendTLS, limits: Limits = .standard) {
+    account = BackendAccount(user: "", password: nil)
+    opener = .cancelRequest(process: key.process, secret: key.secret)
+    self.tls = tls
+    channelBinding = .disable
     self.limits = limits
   }
 
@@ -103,7 +130,7 @@ public struct BackendHandshake {
   /// The connection is up: says the first words.
   public mutating func start() {
     switch tls {
-    case .disable: sendStartup()
+    case .disable: sendOpener()
     case .prefer, .require, .verifyCA, .verifyFull:
       StartupPacket.sslRequest.encode(into: &output)
       state = .tlsAnswer
@@ -112,29 +139,47 @@ public struct BackendHandshake {
 
   public mutating func startedTLS() {
     isEncrypted = true
-    sendStartup()
+    sendOpener()
   }
 
-  private mutating func sendStartup() {
-    StartupPacket.startup(StartupMessage(parameters: parameters)).encode(into: &output)
-    state = .authenticating
+  /// TLS is up: the hash of the backend's certificate, for channel binding; nil where its kind has none.
+  public mutating func established(endPoint: [UInt8]?) { self.endPoint = endPoint }
+
+  private mutating func sendOpener() {
+    opener.encode(into: &output)
+    state = if case .startup = opener { .authenticating } else { .done }
   }
 
   public mutating func receive(_ bytes: ByteBuffer) -> Event? {
     var bytes = bytes
     buffer.writeBuffer(&bytes)
-    do {
-      return try advance()
-    } catch let error as ProtocolError {
-      return fail(error.message)
-    } catch {
-      return fail("the backend's SCRAM exchange is invalid")
+    return proceed { handshake in try handshake.advance() }
+  }
+
+  /// Answers `.needsKeys`.
+  public mutating func supply(_ keys: SCRAMKeys) -> Event? {
+    guard case .deriving(let client) = state else { return nil }
+    return proceed { handshake in
+      try handshake.answer(client, with: keys)
+      return try handshake.advance()
     }
   }
 
-  private mutating func fail(_ message: String, passOn: ErrorFields? = nil) -> Event {
+  private mutating func proceed(_ step: (inout BackendHandshake) throws -> Event?) -> Event? {
+    do {
+      return try step(&self)
+    } catch let error as ProtocolError {
+      return fail(error.message)
+    } catch let error as SCRAMError {
+      return fail("the backend's SCRAM exchange is invalid: \(error.message)")
+    } catch {
+      return fail("the backend's sign-in failed")
+    }
+  }
+
+  private mutating func fail(_ message: String) -> Event {
     state = .done
-    return .failed(Failure(message: message, passOn: passOn))
+    return .failed(Failure(message: message))
   }
 
   private mutating func advance() throws -> Event? {
@@ -142,6 +187,12 @@ public struct BackendHandshake {
       switch state {
       case .idle, .done: return nil
       case .startingTLS: throw ProtocolError.backend("the backend sent unencrypted data after its answer to SSLRequest")
+      case .deriving:
+        // The backend has nothing to say until it has our answer.
+        guard buffer.readableBytes <= limits.authenticationMessage else {
+          throw ProtocolError.backend("the backend's authentication messages are out of order")
+        }
+        return nil
       case .tlsAnswer:
         guard let answer = buffer.readInteger(as: UInt8.self) else { return nil }
         if let event = try receiveTLSAnswer(answer) { return event }
@@ -162,7 +213,7 @@ public struct BackendHandshake {
       return .startTLS
     case UInt8(ascii: "N"):
       guard tls == .prefer else { return fail("the backend does not offer TLS, which this connection requires") }
-      sendStartup()
+      sendOpener()
       return nil
     case _:
       return fail("the backend gave no valid answer to SSLRequest")
@@ -210,60 +261,11 @@ public struct BackendHandshake {
   /// An error during start-up. One about the account stays inside: its words name what the user must not see.
   private mutating func receive(_ error: ErrorFields) -> Event {
     let code = error[ErrorFields.sqlState] ?? ""
-    let isAboutAccount = code.hasPrefix("28") || code.isEmpty
-    return fail(
-      "the backend refused the connection: \(code) \(error[ErrorFields.message] ?? "")",
-      passOn: isAboutAccount ? nil : error)
+    let isAboutAccount = code.hasPrefix("28")
+    state = .done
+    return .failed(
+      Failure(
+        message: "the backend refused the connection: \(code) \(error[ErrorFields.message] ?? "")",
+        passOn: isAboutAccount || code.isEmpty ? nil : error, isAboutAccount: isAboutAccount))
   }
-
-  private mutating func receive(_ request: AuthenticationRequest) throws -> Event? {
-    switch (request, state) {
-    case (.ok, .authenticating), (.ok, .starting):
-      state = .starting
-    case (.cleartextPassword, .authenticating):
-      PasswordMessage.password(try password()).encode(into: &output)
-    case (.md5Password(let salt), .authenticating):
-      PasswordMessage.password(md5Response(user: account.user, password: try password(), salt: salt))
-        .encode(into: &output)
-    case (.sasl(let mechanisms), .authenticating):
-      guard mechanisms.contains("SCRAM-SHA-256") else {
-        throw ProtocolError.backend("the backend offers no SASL mechanism that the gateway speaks")
-      }
-      var client = SCRAMClient(password: try password(), keys: account.keys)
-      PasswordMessage.saslInitialResponse(mechanism: "SCRAM-SHA-256", data: client.clientFirst())
-        .encode(into: &output)
-      state = .saslFirst(client)
-    case (.saslContinue(let data), .saslFirst(var client)):
-      PasswordMessage.saslResponse(try client.receiveServerFirst(data)).encode(into: &output)
-      keys = client.keys
-      state = .saslFinal(client)
-    case (.saslFinal(let data), .saslFinal(var client)):
-      try client.receiveServerFinal(data)
-      state = .starting
-    case (.unsupported(let code, _), _):
-      throw ProtocolError.backend(
-        "the backend asks for authentication method \(code), which the gateway does not speak")
-    case (_, _):
-      throw ProtocolError.backend("the backend's authentication messages are out of order")
-    }
-    return nil
-  }
-
-  private func password() throws(ProtocolError) -> String {
-    guard let password = account.password else {
-      throw .backend("the backend asks for a password and the connection's credential has none")
-    }
-    return password
-  }
-}
-
-/// `md5` and md5(md5(password ‖ user) ‖ salt), each in lower-case hex (PostgreSQL, AuthenticationMD5Password).
-func md5Response(user: String, password: String, salt: [UInt8]) -> String {
-  let inner = hex(Insecure.MD5.hash(data: Array((password + user).utf8)))
-  return "md5" + hex(Insecure.MD5.hash(data: Array(inner.utf8) + salt))
-}
-
-private func hex(_ digest: some Sequence<UInt8>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

@@ -34,19 +34,23 @@ public struct ClientHandshake {
   public enum Event: Hashable, Sendable {
     /// The answer `S` is in the output: write it, then start TLS before anything else is read.
     case startTLS
+    /// The client began with TLS itself (PostgreSQL 17, `sslnegotiation=direct`): start TLS and give it these bytes.
+    case startDirectTLS(ByteBuffer)
     /// A CancelRequest: forward it if it fits a session, close without an answer in any case.
-    case cancel(process: Int32, secret: Int32)
+    case cancel(process: Int32, secret: [UInt8])
     /// Look up what is known of this user and call `supply`.
     case needsCredentials(user: String)
     /// Proven. `verifier` is the index of the credential that fitted.
     case authenticated(user: String, verifier: Int)
-    /// The error is in the output: write it and close. `user` is the claimed name, empty before it is known.
+    /// The error, if the client is to hear one, is in the output: write it and close. `user` is the claimed name, empty
+    /// before it is known.
     case failed(user: String, reason: String)
   }
 
   private enum State {
     case startup
     case startingTLS
+    case startingDirectTLS
     case waitingForCredentials
     case password(ClientCredentials)
     case saslInitial(ClientCredentials)
@@ -61,6 +65,7 @@ public struct ClientHandshake {
   private let limits: Limits
   private let offersTLS: Bool
   private let isLoopback: Bool
+  private let endPoint: [UInt8]?
   public private(set) var isEncrypted = false
   /// What the client asked for; nil until its StartupMessage came.
   public private(set) var startup: StartupMessage?
@@ -68,12 +73,21 @@ public struct ClientHandshake {
   /// - Parameters:
   ///   - offersTLS: whether SSLRequest is answered with `S`.
   ///   - isLoopback: whether the client is on this machine, so that a token may pass without TLS.
-  public init(offersTLS: Bool, isLoopback: Bool, limits: Limits = .standard) {
+  ///   - endPoint: the hash of our certificate for channel binding (RFC 5929 §4.1); nil when it has none.
+  public init(offersTLS: Bool, isLoopback: Bool, endPoint: [UInt8]? = nil, limits: Limits = .standard) {
     self.offersTLS = offersTLS
     self.isLoopback = isLoopback
+    self.endPoint = endPoint
     self.limits = limits
   }
 
+  /// The newest minor version of protocol 3 that is spoken here (PostgreSQL 18's).
+  public static let newestMinor = 2
+  /// The name by which TLS clients ask for PostgreSQL's protocol (ALPN; PostgreSQL 17, 53.2.11).
+  public static let applicationProtocol = "postgresql"
+
+  /// The minor version that the client is spoken to in.
+  public var minor: Int { min(startup?.minor ?? 0, ClientHandshake.newestMinor) }
   public var user: String { startup?["user"] ?? "" }
   /// The connection that was asked for: `database`, or the user's name as PostgreSQL has it.
   public var database: String {
@@ -93,10 +107,23 @@ public struct ClientHandshake {
     return buffer
   }
 
-  /// TLS is up: what comes next is encrypted.
+  /// TLS was begun: what comes next is encrypted. Where the client began it, `negotiated` has to be called before.
   public mutating func startedTLS() {
     isEncrypted = true
+    if case .startingTLS = state { state = .startup }
+  }
+
+  /// TLS is up, with this protocol by ALPN. A client that began with TLS must have asked for ours, so that one which
+  /// was made to speak to the wrong port is not understood by accident; it gets no answer, as from PostgreSQL.
+  public mutating func negotiated(_ applicationProtocol: String?) -> Event? {
+    guard case .startingDirectTLS = state else { return nil }
+    guard applicationProtocol == ClientHandshake.applicationProtocol else {
+      state = .done
+      return .failed(
+        user: "", reason: "received direct SSL connection request without ALPN protocol negotiation extension")
+    }
     state = .startup
+    return advance()
   }
 
   /// Takes bytes from the client; returns the next event, or nil when more bytes are needed.
@@ -114,7 +141,7 @@ public struct ClientHandshake {
       case .startingTLS:
         // CVE-2021-3935: what came in clear behind SSLRequest must not be read as if TLS had protected it.
         throw ProtocolError.client("received unencrypted data after SSL request")
-      case .waitingForCredentials, .done:
+      case .startingDirectTLS, .waitingForCredentials, .done:
         guard buffer.readableBytes <= limits.authenticationMessage else {
           throw ProtocolError.client("too many bytes before authentication")
         }
@@ -124,13 +151,21 @@ public struct ClientHandshake {
       case .saslFinal(let server, let credentials): return try receiveSASLFinal(server, credentials)
       }
     } catch let error as ProtocolError {
-      return fail(code: error.code, error.message)
+      return fail(code: error.code, error.message, hint: error.hint)
     } catch {
       return fail(code: "XX000", "internal error")
     }
   }
 
+  /// The first byte of a TLS handshake; as a start-up packet's length it would be far too long.
+  private static let tlsRecord = UInt8(0x16)
+
   private mutating func receiveStartup() throws -> Event? {
+    if !isEncrypted, encryptionRequests == 0,
+      buffer.getInteger(at: buffer.readerIndex, as: UInt8.self) == ClientHandshake.tlsRecord
+    {
+      return startDirectTLS()
+    }
     guard let packet = try StartupPacket.take(from: &buffer, limits: limits) else { return nil }
     switch packet {
     case .sslRequest:
@@ -157,6 +192,15 @@ public struct ClientHandshake {
     }
   }
 
+  private mutating func startDirectTLS() -> Event {
+    guard offersTLS else {
+      state = .done
+      return .failed(user: "", reason: "direct TLS is not offered")
+    }
+    state = .startingDirectTLS
+    return .startDirectTLS(takeRemainder())
+  }
+
   private mutating func countEncryptionRequest() throws {
     encryptionRequests += 1
     guard encryptionRequests <= limits.encryptionRequests else {
@@ -167,12 +211,13 @@ public struct ClientHandshake {
   private mutating func begin(_ message: StartupMessage) throws -> Event? {
     guard message.major == 3 else {
       throw ProtocolError.client(
-        "unsupported frontend protocol \(message.major).\(message.minor): the gateway supports 3.0", code: "0A000")
+        "unsupported frontend protocol \(message.major).\(message.minor): the gateway supports 3.0 to 3.2",
+        code: "0A000")
     }
     startup = message
     let options = message.parameters.map(\.name).filter { $0.hasPrefix("_pq_.") }
-    if message.minor > 0 || !options.isEmpty {
-      NegotiateProtocolVersion(minor: 0, unrecognizedOptions: options).encode(into: &output)
+    if message.minor > minor || !options.isEmpty {
+      NegotiateProtocolVersion(minor: minor, unrecognizedOptions: options).encode(into: &output)
     }
     guard !user.isEmpty else {
       throw ProtocolError.client("no PostgreSQL user name specified in startup packet", code: "28000")
@@ -195,11 +240,15 @@ public struct ClientHandshake {
       AuthenticationRequest.cleartextPassword.encode(into: &output)
       state = .password(credentials)
     case .scram:
-      AuthenticationRequest.sasl(mechanisms: ["SCRAM-SHA-256"]).encode(into: &output)
+      let mechanisms: [SCRAMMechanism] = bindingEndPoint == nil ? [.plain] : [.plus, .plain]
+      AuthenticationRequest.sasl(mechanisms: mechanisms.map(\.rawValue)).encode(into: &output)
       state = .saslInitial(credentials)
     }
     return advance()
   }
+
+  /// What a client can bind to; nil where it cannot.
+  private var bindingEndPoint: [UInt8]? { isEncrypted ? endPoint : nil }
 
   /// The next `p` message's body, or nil while it is incomplete.
   private mutating func takeResponse() throws(ProtocolError) -> ByteBuffer? {
@@ -227,15 +276,17 @@ public struct ClientHandshake {
   private mutating func receiveSASLInitial(_ credentials: ClientCredentials) throws -> Event? {
     guard let body = try takeResponse() else { return nil }
     let initial = try PasswordMessage.decodeSASLInitialResponse(body)
-    guard initial.mechanism == "SCRAM-SHA-256", let data = initial.data else {
+    guard let mechanism = SCRAMMechanism(rawValue: initial.mechanism), let data = initial.data,
+      mechanism == .plain || bindingEndPoint != nil
+    else {
       throw ProtocolError.client("client selected an invalid SASL authentication mechanism")
     }
-    var server = SCRAMServer()
+    var server = SCRAMServer(mechanism: mechanism, endPoint: bindingEndPoint)
     do {
       _ = try server.receiveClientFirst(data)
       let reply = server.serverFirst(salt: credentials.salt, iterations: credentials.iterations)
       AuthenticationRequest.saslContinue(reply).encode(into: &output)
-    } catch { return failAuthentication("malformed SCRAM message") }
+    } catch { return failSCRAM(error) }
     state = .saslFinal(server, credentials)
     return advance()
   }
@@ -248,7 +299,27 @@ public struct ClientHandshake {
         Array(body.readableBytesView), verifiers: credentials.verifiers)
       AuthenticationRequest.saslFinal(final).encode(into: &output)
       return succeed(verifier: index)
-    } catch { return failAuthentication() }
+    } catch { return failSCRAM(error) }
+  }
+
+  /// A wrong channel binding is said as PostgreSQL says it: it tells nothing of the credential, and the person should
+  /// know that somebody may stand in between. Everything else is a failed authentication.
+  private mutating func failSCRAM(_ error: SCRAMError) -> Event {
+    switch error {
+    case .channelBindingDowngrade:
+      return fail(
+        code: "28000", error.message,
+        detail: "The client supports SCRAM channel binding but thinks the server does not. "
+          + "However, this server does support channel binding.")
+    case .channelBindingMismatch: return fail(code: "28000", error.message)
+    case .channelBindingNotOffered, .channelBindingMissing:
+      return fail(code: "08P01", "malformed SCRAM message", detail: error.message)
+    case .channelBindingUnsupported: return fail(code: "08P01", error.message)
+    case .proofMismatch: return failAuthentication()
+    case .malformed, .tooLong, .outOfOrder, .authorizationIdentity, .mandatoryExtension, .nonceMismatch,
+      .iterationsOutOfRange, .tooManyVerifiers, .signatureMismatch, .refused:
+      return failAuthentication(error.message)
+    }
   }
 
   private mutating func succeed(verifier: Int) -> Event {
@@ -264,9 +335,9 @@ public struct ClientHandshake {
   }
 
   /// Puts a FATAL error into the output and ends the handshake.
-  public mutating func fail(code: String, _ message: String, hint: String? = nil) -> Event {
+  public mutating func fail(code: String, _ message: String, detail: String? = nil, hint: String? = nil) -> Event {
     state = .done
-    ErrorFields(severity: "FATAL", code: code, message: message, hint: hint).encodeError(into: &output)
+    ErrorFields(severity: "FATAL", code: code, message: message, detail: detail, hint: hint).encodeError(into: &output)
     return .failed(user: user, reason: message)
   }
 }

@@ -3,8 +3,8 @@ import NIOCore
 
 extension ProtocolError {
   /// The client broke the protocol: SQLSTATE 08P01.
-  static func client(_ message: String, code: String = "08P01") -> ProtocolError {
-    ProtocolError(fault: .client, code: code, message: message)
+  static func client(_ message: String, code: String = "08P01", hint: String? = nil) -> ProtocolError {
+    ProtocolError(fault: .client, code: code, message: message, hint: hint)
   }
   /// The backend broke the protocol: SQLSTATE 08P01.
   static func backend(_ message: String, code: String = "08P01") -> ProtocolError {

@@ -167,11 +167,13 @@ extension PostgresSession {
         detail: .sql(SQLDetail(statements: [SQLStatement(kind: .fetch, effects: .read, footprint: .nothing)])))
       return ask(.execute(portal: message.portal), header, command)
     }
-    let isDescribed = describedPortals.contains(message.portal)
-    noteSessionEffects(of: portal.analysis)
-    // Whatever it does to other portals, it cannot replace the one in which it runs.
-    portals[message.portal] = portal
-    if isDescribed { describedPortals.insert(message.portal) }
+    if portal.analysis?.isOrdinary != true {
+      let isDescribed = describedPortals[message.portal] != nil
+      noteSessionEffects(of: portal.analysis)
+      // Whatever it does to other portals, it cannot replace the one in which it runs.
+      portals[message.portal] = portal
+      if isDescribed { describedPortals[message.portal] = () }
+    }
     notePrepare(portal.id, portal.analysis)
     passExecute(header, portal: message.portal, portal.id)
     stallBehind(portal.analysis)
@@ -179,12 +181,12 @@ extension PostgresSession {
   }
 
   mutating func passExecute(_ header: FrameHeader, portal: String, _ id: CommandID) {
-    if maskable, !describedPortals.contains(portal) {
+    if maskable, describedPortals[portal] == nil {
       var describe = ByteBuffer()
       StatementReference(kind: .portal, name: portal).encode(tag: FrontendTag.describe, into: &describe)
       send(describe, under: ControlPermit(.describe))
       replies.append(.injectedDescribe(id, portal: portal))
-      describedPortals.insert(portal)
+      describedPortals[portal] = ()
     }
     forward(header, under: ControlPermit(.execute))
     replies.append(.execute(id, portal: portal))
@@ -197,7 +199,7 @@ extension PostgresSession {
     switch reference.kind {
     case .statement: replies.append(.describeStatement)
     case .portal:
-      if portals[reference.name] != nil { describedPortals.insert(reference.name) }
+      if portals[reference.name] != nil { describedPortals[reference.name] = () }
       replies.append(.describePortal(portals[reference.name]?.id, portal: reference.name))
     }
   }
@@ -244,7 +246,7 @@ extension PostgresSession {
   /// be read too early (DECISIONS 6).
   mutating func stallBehind(_ analysis: Analysis?) {
     if let analysis, !analysis.mayChangeMeaning(unknownCodeToo: waitsForUnknownCode) {
-      guard analysis.detail.statements.contains(where: { $0.kinds.contains(.copyFrom) }) else { return }
+      guard !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyFrom)) else { return }
     }
     waitForReplies()
   }

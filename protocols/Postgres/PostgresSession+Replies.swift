@@ -68,11 +68,12 @@ extension PostgresSession {
     }
     progress = nil
     queryMask = nil
+    explainedCancel = nil
     isCopyingIn = false
     if status == .idle, replies.isEmpty, !isSegmentOpen {
       // Portals end with their transaction.
       forgetPortals()
-      if !portalMasks.isEmpty { portalMasks.removeAll(keepingCapacity: true) }
+      portalMasks.removeAll()
       names.settle()
     }
     backend.pass(header)
@@ -89,7 +90,7 @@ extension PostgresSession {
     case .query, .functionCall:
       beginProgressIfNeeded()
       progress?.errorCode = code
-      backend.pass(header)
+      passError(header, code)
     // The last words of a backend that goes away are no answer to the failing statement.
     case .failingQuery where backendIsLeaving, .failingParse where backendIsLeaving: backend.pass(header)
     case .failingQuery(let refusal): swap(header, for: refusal)
@@ -98,17 +99,25 @@ extension PostgresSession {
       skipAfterError(code)
     case .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute, .closeStatement,
       .closePortal:
-      backend.pass(header)
+      passError(header, code)
       skipAfterError(code)
     // Of a commit that failed at Sync, or from the backend's own end.
     case .none, .sync, .catalog: backend.pass(header)
     }
   }
 
-  private mutating func swap(_ header: FrameHeader, for refusal: Refusal) {
+  /// The backend's words, or ours where the gateway itself cancelled the command.
+  private mutating func passError(_ header: FrameHeader, _ code: String) {
+    guard let fields = takeExplanation(of: code) else { return backend.pass(header) }
+    swap(header, for: fields)
+  }
+
+  private mutating func swap(_ header: FrameHeader, for refusal: Refusal) { swap(header, for: ErrorFields(refusal)) }
+
+  private mutating func swap(_ header: FrameHeader, for fields: ErrorFields) {
     backend.drop(header)
     var answer = ByteBuffer()
-    ErrorFields(refusal).encodeError(into: &answer)
+    fields.encodeError(into: &answer)
     backend.inject(answer)
   }
 
@@ -130,7 +139,7 @@ extension PostgresSession {
         if told.insert(id).inserted { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
       case .execute(let id, _), .query(let id), .functionCall(let id):
         if told.insert(id).inserted { finish(id, isFirst ? .failed : .skipped, isFirst ? code : "") }
-      case .describePortal(_, let portal), .injectedDescribe(_, let portal): describedPortals.remove(portal)
+      case .describePortal(_, let portal), .injectedDescribe(_, let portal): describedPortals[portal] = nil
       case .describeStatement, .closeStatement, .closePortal, .sync, .catalog,
         .failingQuery, .failingParse:
         break

@@ -81,6 +81,7 @@ extension PostgresSession {
   /// SQL text can remove prepared statements and portals behind the protocol's back, and make others of that name. It
   /// does so when it is bound or when it is run, so this is called for both. nil for what is not known.
   mutating func noteSessionEffects(of analysis: Analysis?) {
+    if let analysis, analysis.isOrdinary { return }
     names.sent(analysis)
     switch analysis?.forgets ?? .everything {
     case .nothing: break
@@ -97,13 +98,13 @@ extension PostgresSession {
   /// What is known of a portal does not hold any more; it may still be there.
   mutating func forgetPortal(_ name: String) {
     portals[name] = nil
-    describedPortals.remove(name)
+    describedPortals[name] = nil
   }
 
   /// The same for all. Masks of rows that are on their way stay: replies come in order, and a Describe comes first.
   mutating func forgetPortals() {
-    if !portals.isEmpty { portals.removeAll(keepingCapacity: true) }
-    if !describedPortals.isEmpty { describedPortals.removeAll(keepingCapacity: true) }
+    portals.removeAll()
+    describedPortals.removeAll()
   }
 
   // MARK: Refusals

@@ -154,8 +154,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     var analysis: Analysis?
   }
   /// Portals by name. One that is not here may exist all the same: SQL text makes some.
-  var portals: [String: Portal] = [:]
-  var describedPortals: Set<String> = []
+  var portals = NameMap<Portal>()
+  var describedPortals = NameMap<Void>()
   var isCopyingIn = false
   var suppliedAnalysis: Analysis?
 
@@ -165,10 +165,12 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// Present once the columns of a simple query's result are known; nil inside when nothing of it is masked.
   var queryMask: RowMask??
   /// Present for each portal whose columns are known; nil inside when nothing of it is masked.
-  var portalMasks: [String: RowMask?] = [:]
+  var portalMasks = NameMap<RowMask?>()
   var knownColumns = KnownColumns()
   /// Names of the relations of the result at hand.
   var relations: [UInt32: RelationNames?] = [:]
+  /// Why the gateway cancels what runs, of its own accord.
+  var explainedCancel: ErrorFields?
   /// Notices that wait for the end of a frame.
   var deferredNotices: [ByteBuffer] = []
 

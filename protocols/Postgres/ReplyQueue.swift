@@ -33,6 +33,8 @@ struct ExpectedReply: Hashable, Sendable {
 struct ReplyQueue {
   private var entries: [ExpectedReply] = []
   private var first = 0
+  /// Replies that have come, or were skipped, since the session began.
+  private(set) var settled: UInt64 = 0
 
   var isEmpty: Bool { first == entries.count }
   var count: Int { entries.count - first }
@@ -45,6 +47,7 @@ struct ReplyQueue {
   mutating func removeHead() {
     guard first < entries.count else { return }
     first += 1
+    settled &+= 1
     if first == entries.count {
       entries.removeAll(keepingCapacity: true)
       first = 0

@@ -1,11 +1,20 @@
 import AccessModel
 
 /// What of a client's start-up parameters reaches the backend, what is refused, and what the gateway sets itself.
+///
+/// A setting that SET could change as the session's first statement passes; what changes who the session is or how its
+/// text is read does not, and neither does what only a start-up packet can set.
 enum StartupPolicy {
-  /// Settings that would change who the session is or how its text is read.
   private static let refused: Set<String> = [
-    "role", "session_authorization", "replication", "standard_conforming_strings", "backslash_quote",
-    "session_preload_libraries", "local_preload_libraries", "is_superuser",
+    // Who the session is, and how its text is read.
+    "role", "session_authorization", "is_superuser", "replication", "standard_conforming_strings", "backslash_quote",
+    // Code that is loaded into the backend.
+    "session_preload_libraries", "local_preload_libraries", "dynamic_library_path", "jit_provider",
+    // Only a start-up packet can set these (PGC_BACKEND, PGC_SU_BACKEND): no decision would ever see them.
+    "ignore_system_indexes", "jit_debugging_support", "jit_profiling_support", "log_connections",
+    "log_disconnections", "post_auth_delay",
+    // What protects the tables from their users, for accounts that may turn it off.
+    "session_replication_role", "allow_system_table_mods", "zero_damaged_pages", "ignore_checksum_failure",
   ]
   /// Encodings in which a byte of a longer character can look like ASCII, so that text cannot be scanned safely.
   private static let unsafeEncodings: Set<String> = [
@@ -31,6 +40,7 @@ enum StartupPolicy {
     for parameter in message.parameters {
       switch parameter.name {
       case "user", "database", "application_name": continue
+      case "replication": try checkReplication(parameter.value)
       case "options":
         for (name, value) in try settings(inOptions: parameter.value) { try check(name, value) }
         result.append(parameter)
@@ -44,10 +54,25 @@ enum StartupPolicy {
     return result
   }
 
+  /// Whether the session is to be a walsender. What it sends is every change of the database in a form that no rule and
+  /// no mask reads, so there is none through the gateway; asking for none is what leaving it out means.
+  private static func checkReplication(_ value: String) throws(ProtocolError) {
+    let word = value.lowercased()
+    if ["0", "f", "fa", "fal", "fals", "false", "n", "no", "of", "off"].contains(word) { return }
+    guard ["1", "t", "tr", "tru", "true", "y", "ye", "yes", "on", "database"].contains(word) else {
+      throw .client("invalid value for parameter \"replication\": \"\(value.prefix(64))\"", code: "22023")
+    }
+    throw .client(
+      "replication connections are not available through the gateway", code: "0A000",
+      hint: "Connect to the backend itself for replication and base backups; dumps and COPY work through the gateway.")
+  }
+
   private static func check(_ name: String, _ value: String) throws(ProtocolError) {
     let name = name.lowercased()
     if refused.contains(name) {
-      throw .client("start-up parameter \"\(name)\" is not allowed through the gateway", code: "42501")
+      throw .client(
+        "start-up parameter \"\(name)\" is not allowed through the gateway", code: "42501",
+        hint: "Leave it out of the connection string and of its options.")
     }
     if name == "client_encoding", !isSafe(encoding: value) {
       throw .client(

@@ -7,12 +7,18 @@ import NIOSSL
 protocol StreamOwner: AnyObject {
   /// Bytes came, decrypted if there is TLS.
   func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer)
+  /// The TLS handshake is done; with what ALPN agreed on.
+  func streamEncrypted(_ stream: StreamSocket, _ applicationProtocol: String?)
   /// What came at once has all been passed on.
   func streamReadCompleted(_ stream: StreamSocket)
   /// What waited to be written is gone, so that more may be.
   func streamDrained(_ stream: StreamSocket)
   /// The peer closed (nil) or the connection broke; the stream is closed. Not called after `close`.
   func streamEnded(_ stream: StreamSocket, _ failure: (any Error)?)
+}
+
+extension StreamOwner {
+  func streamEncrypted(_ stream: StreamSocket, _ applicationProtocol: String?) {}
 }
 
 /// A connected TCP socket on a reactor, perhaps with TLS: bytes in and out, with back-pressure both ways.
@@ -107,7 +113,8 @@ final class StreamSocket: Polled, Closable {
       return
     }
     do {
-      let isAtEnd = try tls.receive(bytes) { owner?.streamRead(self, $0) }
+      let isAtEnd = try tls.receive(
+        bytes, established: { owner?.streamEncrypted(self, $0) }, plain: { owner?.streamRead(self, $0) })
       // The handshake, or an alert.
       flush()
       owner?.streamReadCompleted(self)

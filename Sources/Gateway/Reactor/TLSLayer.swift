@@ -28,18 +28,21 @@ final class TLSLayer {
     channel.connect(to: try peer ?? SocketAddress(ipAddress: "0.0.0.0", port: 0), promise: nil)
   }
 
-  /// What ALPN agreed on, once the handshake is done; nil without.
-  var negotiatedProtocol: String? { events.negotiatedProtocol }
-  /// Whether the handshake is done.
-  var isEstablished: Bool { events.isEstablished }
   /// The certificate that the peer showed.
   var peerCertificate: NIOSSLCertificate? { handler.peerCertificate }
 
-  /// Takes what came from the socket, and passes what it decrypts to. Returns true when the peer has ended TLS.
-  func receive(_ bytes: ByteBuffer, _ body: (ByteBuffer) -> Void) throws -> Bool {
+  /// Takes what came from the socket, and passes on what it decrypts to; before the first of it, with what ALPN agreed
+  /// on, that the handshake is done. Returns true when the peer has ended TLS.
+  func receive(
+    _ bytes: ByteBuffer, established: (String?) -> Void, plain: (ByteBuffer) -> Void
+  ) throws -> Bool {
     try channel.writeInbound(bytes)
     channel.embeddedEventLoop.run()
-    while let plain = try channel.readInbound(as: ByteBuffer.self) { body(plain) }
+    if events.isNews {
+      events.isNews = false
+      established(events.negotiatedProtocol)
+    }
+    while let bytes = try channel.readInbound(as: ByteBuffer.self) { plain(bytes) }
     return !channel.isActive
   }
 
@@ -58,12 +61,13 @@ final class TLSLayer {
 /// Takes note of the end of the handshake.
 private final class HandshakeObserver: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
-  private(set) var isEstablished = false
+  /// True from the end of the handshake until somebody has heard of it.
+  var isNews = false
   private(set) var negotiatedProtocol: String?
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case TLSUserEvent.handshakeCompleted(let negotiated)? = event as? TLSUserEvent {
-      isEstablished = true
+      isNews = true
       negotiatedProtocol = negotiated
     }
     context.fireUserInboundEventTriggered(event)

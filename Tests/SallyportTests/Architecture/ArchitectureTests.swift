@@ -57,6 +57,35 @@ struct ArchitectureTests {
     }
   }
 
+  /// The three that write to others than backends, and the one that writes what the session let out, whose functions
+  /// consume a permit for each byte (PostgresSession+Verdict).
+  private static let otherWriters: Set<String> = [
+    "PostgresConnection.swift writeToClient", "PostgresConnection.swift writeToBackend",
+    "ControlServer.swift answer", "PostgresConnection.swift flush",
+  ]
+
+  @Test("Whatever is written towards a backend consumes a permit")
+  func writes() throws {
+    var permitted: Set<String> = []
+    for file in SourceTree.files(of: "Gateway") {
+      var signature = ""
+      for line in file.lines {
+        let code = line.trimmingPrefix { $0 == " " }
+        if code.contains("func ") { signature = String(code) }
+        let isWrite = code.contains(".writeAndFlush(") || code.contains(".write(NIOAny")
+        guard isWrite, !code.hasPrefix("//") else { continue }
+        let name = signature.split(separator: "func ").last?.prefix { $0 != "(" && $0 != "<" } ?? ""
+        let writer = "\(file.path.split(separator: "/").last ?? "") \(name)"
+        if Self.otherWriters.contains(writer) { continue }
+        #expect(
+          signature.contains("consuming ControlPermit") || signature.contains("consuming Permit"),
+          "\(writer) writes without a permit")
+        permitted.insert(writer)
+      }
+    }
+    #expect(permitted.isSuperset(of: ["BackendOpening.swift write", "CatalogReader.swift ask"]), "\(permitted)")
+  }
+
   @Test("No test mints a permit either")
   func mintingInTests() {
     let entries = FileManager.default.enumerator(atPath: SourceTree.root + "/Tests")

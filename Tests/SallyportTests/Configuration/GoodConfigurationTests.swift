@@ -64,6 +64,57 @@ struct GoodConfigurationTests {
     #expect(minimal.connections["shop"]?.address.port == 5432)
   }
 
+  @Test("channel binding and certificates towards backends")
+  func backendSignIn() throws {
+    let text = """
+      users: { ana: { groups: [engineering] } }
+      connections:
+        a: { protocol: postgres, address: db, credentials: [{ user: app }] }
+        b:
+          protocol: postgres
+          address: db
+          tls: require
+          channel_binding: require
+          credentials: [{ user: app, certificate: certs/app.pem, key: { env: APP_KEY } }]
+      """
+    let connections = try ConfigurationSample.parse(text).get().connections
+    #expect(connections["a"]?.channelBinding == .prefer && connections["a"]?.credentials.first?.certificate == nil)
+    #expect(connections["b"]?.channelBinding == .require)
+    #expect(
+      connections["b"]?.credentials.first?.certificate
+        == ClientCertificate(chain: "certs/app.pem", key: .environment("APP_KEY")))
+  }
+
+  @Test("limits: the connection's own, then the gateway's, then the defaults; 0 is none")
+  func limits() throws {
+    let text = """
+      gateway:
+        limits: { idle: 30m, statement: 5m, lifetime: 12h, sessions_per_connection: 100, sessions_per_user: 7 }
+      users: { ana: { groups: [engineering] } }
+      connections:
+        a: { protocol: postgres, address: db, credentials: [{ user: app }] }
+        b:
+          protocol: postgres
+          address: db
+          limits: { idle: 0, idle_in_transaction: 90s, statement: 1h, sessions: 0, sessions_per_user: 2 }
+          credentials: [{ user: app }]
+      """
+    let configuration = try ConfigurationSample.parse(text).get()
+    let (a, b) = (try #require(configuration.connections["a"]), try #require(configuration.connections["b"]))
+    #expect(
+      configuration.limits(on: a)
+        == SessionLimits(
+          idle: .seconds(1800), statement: .seconds(300), lifetime: .seconds(43_200), sessions: 100))
+    #expect(
+      configuration.limits(on: b)
+        == SessionLimits(
+          idleInTransaction: .seconds(90), statement: .seconds(3600), lifetime: .seconds(43_200), sessionsPerUser: 2))
+    #expect(configuration.sessionsPerUser == 7)
+    let plain = try ConfigurationSample.parse(ConfigurationSample.base).get()
+    let shop = try #require(plain.connections["shop"])
+    #expect(plain.limits(on: shop) == SessionLimits(sessions: 10_000) && plain.sessionsPerUser == 10_000)
+  }
+
   @Test("access")
   func access() throws {
     let grants = try everything().policy.grants

@@ -18,7 +18,7 @@ final class TestCluster: Sendable {
     psql = try TestRun.postgres("psql")
     let users = [
       "app:scram-sha-256", "trusty:trust", "cleartext:password", "digest:md5", "only_tls:scram-sha-256:tls",
-      "only_plain:scram-sha-256:plain", "rotated:scram-sha-256",
+      "only_plain:scram-sha-256:plain", "rotated:scram-sha-256", "rotating:scram-sha-256",
     ]
     // 127.0.0.2 is the same server under an address that its certificate does not have.
     var arguments = [
@@ -26,6 +26,11 @@ final class TestCluster: Sendable {
     ]
     for user in users { arguments += ["--user", user] }
     for user in ["shop_owner", "shop_app"] { arguments += ["--allow", "\(user):scram-sha-256"] }
+    // Two that show a certificate: alone, and beside a password.
+    for line in ["certified:cert", "verified:scram-sha-256 clientcert=verify-full"] {
+      arguments += ["--allow", "\(line):tls"]
+    }
+    arguments += ["--set", "ssl_ca_file=\(folder)/tls/ca.pem"]
     let end = try ChildProcess.run(try TestRun.path("SALLYPORT_TEST_CLUSTER"), arguments, within: 120)
     let words = end.output.split(whereSeparator: \.isWhitespace)
     guard end.status == 0, words.count == 2, let port = Int(words[0]) else {
@@ -50,7 +55,8 @@ final class TestCluster: Sendable {
 
   /// Every secret that the gateway holds and must show to nobody.
   var secrets: [String] {
-    ["app", "cleartext", "digest", "only_tls", "only_plain", "rotated"].map(password) + [ownerPassword, appPassword]
+    ["app", "cleartext", "digest", "only_tls", "only_plain", "rotated", "rotating"].map(password)
+      + [ownerPassword, appPassword]
   }
 
   /// Runs statements as the superuser, past the gateway; the answer's lines, with | between columns.
@@ -71,7 +77,28 @@ final class TestCluster: Sendable {
     return name
   }
 
+  /// A certificate that the backend believes, and its key, as files in a folder of the run.
+  func certificate(_ name: String) throws -> (chain: String, key: String) {
+    let path = TestRun.newPath("certificate-\(name)")
+    for arguments in [
+      [
+        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)",
+        "-keyout", "\(path).key", "-out", "\(path).csr",
+      ],
+      [
+        "x509", "-req", "-in", "\(path).csr", "-CA", "\(folder)/tls/ca.pem", "-CAkey", "\(folder)/tls/ca.key",
+        "-set_serial", "\(UInt32.random(in: 1 ... .max))", "-days", "2", "-out", "\(path).pem",
+      ],
+    ] {
+      let end = try ChildProcess.run("/usr/bin/openssl", arguments)
+      guard end.status == 0 else { throw TestFailure("openssl: \(end.errors)") }
+    }
+    return ("\(path).pem", "\(path).key")
+  }
+
   private func loadShop() throws {
+    try direct(
+      "postgres", "CREATE ROLE certified LOGIN; CREATE ROLE verified LOGIN PASSWORD '\(appPassword)'")
     try direct("postgres", "CREATE DATABASE shop_template")
     let shop = try String(contentsOfFile: "\(TestRun.root())/fixtures/demo/shop.sql", encoding: .utf8)
     try direct(

@@ -1,4 +1,5 @@
 import Configuration
+import Dispatch
 import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
@@ -74,6 +75,27 @@ struct PinnedDiallerTests {
         ).wait()
       }
       #expect(accepted.withLockedValue { $0 } == 0)
+    }
+  }
+
+  @Test("A resolver that does not answer is not waited for")
+  func silentResolver() throws {
+    try withListener { reactor, pool, _, _ in
+      let release = DispatchSemaphore(value: 0)
+      let dialler = PinnedDialler(
+        pool: pool, regions: .allowAll, timeout: .milliseconds(50),
+        lookUp: { _ in
+          // Its answer comes too late, and does no harm.
+          release.wait()
+          return []
+        })
+      let future = dialler.dial(Endpoint(host: "slow.invalid", port: 5432), region: nil, on: reactor)
+      let error = #expect(throws: DialFailure.self) { _ = try future.wait() }
+      #expect(error?.message == "resolving \"slow.invalid\" took too long")
+      release.signal()
+      // The thread of the pool is free again, so it has answered.
+      let isFree = try pool.runIfActive(eventLoop: reactor) { true }.wait()
+      #expect(isFree)
     }
   }
 

@@ -68,10 +68,15 @@ import Testing
       ("length 2^31-1", [0x7f, 0xff, 0xff, 0xff]), ("length 10001", [0, 0, 0x27, 0x11]),
       ("SSLRequest of 9 bytes", [0, 0, 0, 9, 4, 0xd2, 0x16, 0x2f, 0]),
       ("CancelRequest of 8 bytes", [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2e]),
+      ("CancelRequest without a secret", [0, 0, 0, 12, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1]),
+      ("CancelRequest with 3 bytes", [0, 0, 0, 15, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1, 1, 2, 3]),
+      (
+        "CancelRequest with 257 bytes",
+        [0, 0, 1, 13, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1] + [UInt8](repeating: 1, count: 257)
+      ),
       ("no user", Array(startup([]).readableBytesView)),
       ("an empty user", Array(startup([("user", "")]).readableBytesView)),
       ("protocol 2", [0, 0, 0, 8, 0, 2, 0, 0]), ("an HTTP request", Array("GET / HTTP/1.1\r\n\r\n".utf8)),
-      ("direct TLS", [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
     ]
     for (name, bytes) in hostile {
       var handshake = handshake()
@@ -140,19 +145,90 @@ import Testing
   }
 
   @Test func cancelRequest() {
-    var handshake = handshake()
-    #expect(handshake.receive(packet(.cancelRequest(process: 7, secret: -1))) == .cancel(process: 7, secret: -1))
-    #expect(handshake.takeOutput() == nil)
+    // Four bytes in protocol 3.0, up to 256 since 3.2.
+    for length in [4, 5, 32, 256] {
+      let secret = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 200) }
+      var handshake = self.handshake()
+      #expect(
+        handshake.receive(packet(.cancelRequest(process: 7, secret: secret))) == .cancel(process: 7, secret: secret))
+      #expect(handshake.takeOutput() == nil)
+      // Behind the request nothing is listened to.
+      #expect(handshake.receive(startup()) == nil)
+    }
   }
 
-  @Test func newerMinorVersionsAreNegotiatedDown() throws {
+  // MARK: Versions
+
+  /// What the server of PostgreSQL 18 answers to each (backend_startup.c): it names the version in full.
+  @Test(
+    arguments: [
+      (0, [], nil), (1, [], nil), (2, [], nil), (3, [], [0, 3, 0, 2, 0, 0, 0, 0]),
+      (9999, [], [0, 3, 0, 2, 0, 0, 0, 0]),
+      (0, ["_pq_.x"], [0, 3, 0, 0, 0, 0, 0, 1] + Array("_pq_.x\0".utf8)),
+      (2, ["_pq_.x"], [0, 3, 0, 2, 0, 0, 0, 1] + Array("_pq_.x\0".utf8)),
+    ] as [(Int, [String], [UInt8]?)])
+  func versions(_ minor: Int, _ options: [String], _ answer: [UInt8]?) throws {
     var handshake = handshake()
-    #expect(handshake.receive(startup([("user", "ana"), ("_pq_.x", "1")], minor: 2)) == .needsCredentials(user: "ana"))
-    let saidOutput = handshake.takeOutput()
-    let output = try #require(saidOutput)
-    let frame = try #require(WireFrame(prefixOf: Array(output.readableBytesView)))
+    let event = handshake.receive(startup([("user", "ana")] + options.map { ($0, "1") }, minor: minor))
+    #expect(event == .needsCredentials(user: "ana"))
+    #expect(handshake.minor == min(minor, 2))
+    let output = handshake.takeOutput().map { Array($0.readableBytesView) } ?? []
+    let frame = WireFrame(prefixOf: output)
+    #expect(frame?.body == answer)
+    guard let frame else { return }
+    #expect(frame.tag == UInt8(ascii: "v") && frame.bytes == output)
     let negotiation = try NegotiateProtocolVersion.decode(ByteBuffer(bytes: frame.body))
-    #expect(negotiation == NegotiateProtocolVersion(minor: 0, unrecognizedOptions: ["_pq_.x"]))
+    #expect(negotiation == NegotiateProtocolVersion(minor: handshake.minor, unrecognizedOptions: options))
+  }
+
+  // MARK: Direct TLS
+
+  private static let clientHello: [UInt8] = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]
+
+  @Test func directTLS() {
+    var handshake = handshake(tls: true, loopback: false)
+    let hello = ByteBuffer(bytes: Self.clientHello)
+    #expect(handshake.receive(hello) == .startDirectTLS(hello))
+    #expect(handshake.takeOutput() == nil)
+    handshake.startedTLS()
+    #expect(handshake.negotiated("postgresql") == nil)
+    #expect(handshake.isEncrypted)
+    // TLS inside TLS is neither offered nor understood.
+    #expect(handshake.receive(packet(.sslRequest)) == nil)
+    #expect(handshake.takeOutput().map { String(buffer: $0) } == "N")
+    #expect(handshake.receive(startup()) == .needsCredentials(user: "ana"))
+  }
+
+  /// Without the name of our protocol the client may have meant somebody else (ALPACA); it gets no answer.
+  @Test(arguments: [nil, "", "h2", "http/1.1", "postgres", "POSTGRESQL"])
+  func directTLSWithoutTheProtocolsName(_ name: String?) {
+    var handshake = handshake(tls: true)
+    _ = handshake.receive(ByteBuffer(bytes: Self.clientHello))
+    handshake.startedTLS()
+    // What TLS brings before its own end is known is not looked at.
+    #expect(handshake.receive(startup()) == nil)
+    #expect(isFailure(handshake.negotiated(name)))
+    #expect(handshake.takeOutput() == nil)
+    #expect(handshake.receive(startup()) == nil)
+  }
+
+  @Test func directTLSOnlyAtTheBeginningAndWhereOffered() {
+    var handshake = handshake(tls: false)
+    #expect(isFailure(handshake.receive(ByteBuffer(bytes: Self.clientHello))))
+    #expect(handshake.takeOutput() == nil)
+    var later = self.handshake(tls: true)
+    #expect(later.receive(packet(.gssEncryptionRequest)) == nil)
+    #expect(isFailure(later.receive(ByteBuffer(bytes: Self.clientHello))))
+    var inside = self.handshake(tls: true)
+    _ = inside.receive(packet(.sslRequest))
+    inside.startedTLS()
+    #expect(isFailure(inside.receive(ByteBuffer(bytes: Self.clientHello))))
+    // After SSLRequest the name is offered, and not asked for.
+    var asked = self.handshake(tls: true)
+    _ = asked.receive(packet(.sslRequest))
+    asked.startedTLS()
+    #expect(asked.negotiated(nil) == nil)
+    #expect(asked.receive(startup()) == .needsCredentials(user: "ana"))
   }
 
   @Test func theDatabaseDefaultsToTheUser() {

@@ -47,22 +47,32 @@ public struct ParameterStatus: Hashable, Sendable {
 /// BackendKeyData (K): what a CancelRequest must show.
 public struct BackendKeyData: Hashable, Sendable {
   public var process: Int32
-  public var secret: Int32
+  /// 4 bytes in protocol 3.0, 4 to 256 since 3.2.
+  public var secret: [UInt8]
 
-  public init(process: Int32, secret: Int32) {
+  public init(process: Int32, secret: [UInt8]) {
     self.process = process
     self.secret = secret
   }
 
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> BackendKeyData {
     var reader = MessageReader(body, from: .backend, message: "BackendKeyData")
-    let data = BackendKeyData(process: try reader.int32(), secret: try reader.int32())
-    try reader.end()
-    return data
+    return BackendKeyData(process: try reader.int32(), secret: try reader.cancelSecret())
   }
 
   public func encode(into buffer: inout ByteBuffer) {
-    buffer.writeFrame(BackendTag.backendKeyData) { $0.writeMultipleIntegers(process, secret) }
+    buffer.writeFrame(BackendTag.backendKeyData) { body in
+      body.writeInteger(process)
+      body.writeBytes(secret)
+    }
+  }
+}
+
+extension MessageReader {
+  /// What is left of BackendKeyData or CancelRequest: a secret of 4 to 256 bytes (PostgreSQL 18, 54.7).
+  mutating func cancelSecret() throws(ProtocolError) -> [UInt8] {
+    guard (4...256).contains(remaining) else { throw malformed("a secret key of \(remaining) bytes") }
+    return Array(try slice(remaining).readableBytesView)
   }
 }
 
@@ -82,25 +92,30 @@ public struct CommandTag: Hashable, Sendable {
   }
 }
 
-/// NegotiateProtocolVersion (v): the newest minor version spoken here, and options that are not.
+/// NegotiateProtocolVersion (v): the version that is spoken from here on, and options that are not.
+///
+/// The version is whole, 3.2 as 0x00030002, as every PostgreSQL sends it and libpq reads it; that the field is the minor
+/// version alone, as documented before version 18, is in no implementation.
 public struct NegotiateProtocolVersion: Hashable, Sendable {
-  public var minor: Int32
+  public var major = 3
+  public var minor: Int
   public var unrecognizedOptions: [String]
 
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> NegotiateProtocolVersion {
     var reader = MessageReader(body, from: .backend, message: "NegotiateProtocolVersion")
-    let minor = try reader.int32()
+    let version = try reader.uint32()
     let count = try reader.int32()
     guard count >= 0, Int(count) <= reader.remaining else { throw reader.malformed("a count exceeds its length") }
     var options: [String] = []
     for _ in 0..<count { options.append(try reader.cstring()) }
     try reader.end()
-    return NegotiateProtocolVersion(minor: minor, unrecognizedOptions: options)
+    return NegotiateProtocolVersion(
+      major: Int(version >> 16), minor: Int(version & 0xffff), unrecognizedOptions: options)
   }
 
   public func encode(into buffer: inout ByteBuffer) {
     buffer.writeFrame(BackendTag.negotiateProtocolVersion) { body in
-      body.writeInteger(minor)
+      body.writeMultipleIntegers(UInt16(truncatingIfNeeded: major), UInt16(truncatingIfNeeded: minor))
       body.writeInteger(Int32(truncatingIfNeeded: unrecognizedOptions.count))
       for option in unrecognizedOptions { body.writeCString(option) }
     }

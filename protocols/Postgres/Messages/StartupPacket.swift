@@ -5,7 +5,8 @@ import NIOCore
 public enum StartupPacket: Hashable, Sendable {
   case sslRequest
   case gssEncryptionRequest
-  case cancelRequest(process: Int32, secret: Int32)
+  /// `secret` is of 4 bytes in protocol 3.0, of 4 to 256 since 3.2.
+  case cancelRequest(process: Int32, secret: [UInt8])
   case startup(StartupMessage)
 
   static let sslRequestCode: Int32 = 80_877_103
@@ -38,9 +39,7 @@ public enum StartupPacket: Hashable, Sendable {
       return .gssEncryptionRequest
     case cancelRequestCode:
       let process = try reader.int32()
-      let secret = try reader.int32()
-      try reader.end()
-      return .cancelRequest(process: process, secret: secret)
+      return .cancelRequest(process: process, secret: try reader.cancelSecret())
     case _:
       return .startup(try StartupMessage.decode(version: code, &reader))
     }
@@ -53,7 +52,8 @@ public enum StartupPacket: Hashable, Sendable {
     case .sslRequest: buffer.writeInteger(StartupPacket.sslRequestCode)
     case .gssEncryptionRequest: buffer.writeInteger(StartupPacket.gssEncryptionRequestCode)
     case .cancelRequest(let process, let secret):
-      buffer.writeMultipleIntegers(StartupPacket.cancelRequestCode, process, secret)
+      buffer.writeMultipleIntegers(StartupPacket.cancelRequestCode, process)
+      buffer.writeBytes(secret)
     case .startup(let message): message.encodeBody(into: &buffer)
     }
     buffer.setInteger(Int32(truncatingIfNeeded: buffer.writerIndex - start), at: start)

@@ -1,0 +1,103 @@
+import AccessModel
+import Configuration
+import Enforcement
+import NIOCore
+import Postgres
+
+extension LoopState {
+  /// Looks at every session that has limits of time; the loop's one timer calls it.
+  func sweep() {
+    guard !watched.isEmpty else { return }
+    let now = Clock.monotonic()
+    for connection in Array(watched.values) { connection.checkLimits(now: now) }
+  }
+}
+
+/// Limits of sessions: how many, how long, and how long without doing anything.
+extension PostgresConnection {
+  /// Counts the session, or refuses it.
+  func beginSession(of subject: Subject, on settings: ConnectionSettings) -> Bool {
+    let excess = context.sessions.begin(
+      user: subject.user, connection: settings.name, context.configuration.limits(on: settings),
+      perUser: context.configuration.sessionsPerUser)
+    guard let excess else {
+      counted = (subject.user, settings.name)
+      return true
+    }
+    let (whose, limit) =
+      switch excess {
+      case .ofUser(let limit): ("of user \"\(subject.user)\"", limit)
+      case .ofConnection(let limit): ("on connection \"\(settings.name)\"", limit)
+      case .ofUserOnConnection(let limit): ("of user \"\(subject.user)\" on connection \"\(settings.name)\"", limit)
+      }
+    refuseClient(
+      code: "53300", "too many sessions \(whose)",
+      hint: "The gateway allows \(limit) at a time. Close one that is not in use, or ask whoever manages the gateway.")
+    return false
+  }
+
+  func endSession() {
+    state.watched[ObjectIdentifier(self)] = nil
+    guard let counted else { return }
+    self.counted = nil
+    context.sessions.end(user: counted.user, connection: counted.connection)
+  }
+
+  /// Has the session looked at from now on, if it has limits of time.
+  func startWatch(_ relay: Relay) {
+    let limits = context.configuration.limits(on: relay.target.settings)
+    relay.watch = SessionWatch(limits, opened: Clock.monotonic())
+    if relay.watch != nil { state.watched[ObjectIdentifier(self)] = self }
+  }
+
+  func checkLimits(now: Int64) {
+    guard phase == .relaying, let relay, let finding = relay.watch?.look(relay.session.activity, now: now) else {
+      return
+    }
+    let limits = context.configuration.limits(on: relay.target.settings)
+    switch finding {
+    case .idle:
+      endSession(
+        relay, code: "57P05", "terminating connection due to idle-session timeout",
+        detail: "The gateway ends sessions that have done nothing for \(spoken(limits.idle)).")
+    case .idleInTransaction:
+      endSession(
+        relay, code: "25P03", "terminating connection due to idle-in-transaction timeout",
+        detail: "The gateway ends transactions in which nothing is done for \(spoken(limits.idleInTransaction)).")
+    case .statement: stopStatement(relay, spoken(limits.statement))
+    case .stuck:
+      endSession(
+        relay, code: "57014", "terminating connection: its statement did not end when it was cancelled",
+        detail: "The gateway's time limit for a statement is \(spoken(limits.statement)).")
+    case .lifetime(isIdle: true): endAged(relay)
+    // From here on every answer is looked at: the session ends behind the one after which nothing is under way.
+    case .lifetime(isIdle: false): relay.endsWhenQuiet = true
+    }
+  }
+
+  /// The end of a session that is old enough, at a moment when nothing is under way.
+  func endAged(_ relay: Relay) {
+    let lifetime = context.configuration.limits(on: relay.target.settings).lifetime
+    endSession(
+      relay, code: "57P01", "terminating connection because it has reached its lifetime",
+      detail: "The gateway ends sessions after \(spoken(lifetime)), when nothing is under way.",
+      hint: "Connect again.")
+  }
+
+  private func stopStatement(_ relay: Relay, _ limit: String) {
+    relay.session.explainCancel(
+      with: ErrorFields(
+        severity: "ERROR", code: "57014", message: "canceling statement due to the gateway's time limit of \(limit)",
+        hint: "Whoever manages the gateway sets it, as limits.statement."))
+    cancelStatement(relay)
+  }
+
+  private func endSession(_ relay: Relay, code: String, _ message: String, detail: String, hint: String? = nil) {
+    relay.session.end(
+      with: ErrorFields(severity: "FATAL", code: code, message: message, detail: detail, hint: hint))
+    while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }
+    close(reason: message)
+  }
+
+  private func spoken(_ limit: Duration?) -> String { (limit ?? .zero).shortDescription }
+}
