@@ -245,7 +245,8 @@ extension PostgresSession {
   /// reads the next messages otherwise if it is. Nor behind one that may change what the next text means: that would
   /// be read too early (DECISIONS 6).
   mutating func stallBehind(_ analysis: Analysis?) {
-    if let analysis, !analysis.mayChangeMeaning(unknownCodeToo: waitsForUnknownCode) {
+    let runsCursor = names.hasRiskyCursors && waitsForUnknownCode && analysis?.mayRunCursors ?? true
+    if let analysis, !runsCursor, !analysis.mayChangeMeaning(unknownCodeToo: waitsForUnknownCode) {
       guard !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyFrom)) else { return }
     }
     waitForReplies()

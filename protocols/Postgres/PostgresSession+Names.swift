@@ -147,6 +147,11 @@ extension PostgresSession {
 }
 
 extension Analysis {
+  /// Whether running this may run what a cursor was declared for: FETCH and MOVE, and the end of a transaction.
+  var mayRunCursors: Bool { endsTransactions || detail.statements.contains { $0.kinds.contains(.fetch) } }
+
+  var declaresCursors: Bool { detail.statements.contains { $0.kinds.contains(.declare) } }
+
   /// Whether later texts can only be read once this has run (DECISIONS 6): it changes what their words mean, or may.
   func mayChangeMeaning(unknownCodeToo: Bool) -> Bool {
     if detail.misunderstood != nil { return true }

@@ -72,7 +72,10 @@ extension PostgresSession {
       isSegmentOpen = true
     case .execute(let portal):
       _ = consume permit
+      let runsCursor = names.hasRiskyCursors
+      if runsCursor { names.sent(nil) }
       passExecute(pending.header, portal: portal, id)
+      if runsCursor, waitsForUnknownCode { waitForReplies() }
     case .oversized:
       throw ProtocolError(fault: .gateway, code: "XX000", message: "a message too long to be decided was permitted")
     }

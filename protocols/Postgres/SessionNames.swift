@@ -18,6 +18,9 @@ struct SessionNames {
   private var asking = Asking.open
   /// Something changed the search_path in a transaction, whose end may take that back.
   private var hasChangedPath = false
+  /// The open transaction has, or may have, a cursor whose query changes what names mean: it does so when it is fetched
+  /// from, or kept beyond the transaction's end.
+  private(set) var hasRiskyCursors = false
   /// Counts transactions that ended after something was defined in them: then others see it too.
   private(set) var definitions: UInt64 = 0
 
@@ -33,8 +36,12 @@ struct SessionNames {
   /// A text goes to the backend, or a portal of it is run; nil for what is not known.
   mutating func sent(_ analysis: Analysis?) {
     guard let analysis else { return sentUnknown() }
+    if hasRiskyCursors, analysis.mayRunCursors { return sentUnknown() }
     if analysis.isOrdinary { return }
     if analysis.effects.isUnknown || analysis.effects.contains(.execute) { return sentUnknown() }
+    if analysis.declaresCursors, !analysis.settings.isEmpty || analysis.effects.contains(.call) {
+      hasRiskyCursors = true
+    }
     if analysis.settings.contains(where: \.decidesNames) || analysis.effects.contains(.call) { forgetPath() }
     if analysis.endsTransactions, hasChangedPath { forgetPath() }
     if analysis.traits.makesTemporaries, !scope.names.hasTemporaries { change { $0.hasTemporaries = true } }
@@ -46,6 +53,7 @@ struct SessionNames {
   }
 
   private mutating func sentUnknown() {
+    hasRiskyCursors = true
     forgetPath()
     change {
       $0.hasTemporaries = true
@@ -67,6 +75,7 @@ struct SessionNames {
 
   /// No transaction is open and nothing is outstanding: what was set for one is gone, what was defined is there for all.
   mutating func settle() {
+    hasRiskyCursors = false
     if hasChangedPath {
       forgetPath()
       hasChangedPath = false
