@@ -46,9 +46,6 @@ final class CancelSender: StreamOwner {
     }
   }
 
-  }
-
-  func streamRead(_ stream: StreamSocket, _ bytes: ByteBuffer) {}
   func streamReadCompleted(_ stream: StreamSocket) {}
   func streamDrained(_ stream: StreamSocket) {}
 

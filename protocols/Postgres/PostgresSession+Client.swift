@@ -167,7 +167,7 @@ extension PostgresSession {
         detail: .sql(SQLDetail(statements: [SQLStatement(kind: .fetch, effects: .read, footprint: .nothing)])))
       return ask(.execute(portal: message.portal), header, command)
     }
-    if portal.analysis?.isOrdinary != true {
+    if !changesNothing(portal.analysis) {
       let isDescribed = describedPortals[message.portal] != nil
       noteSessionEffects(of: portal.analysis)
       // Whatever it does to other portals, it cannot replace the one in which it runs.

@@ -84,7 +84,7 @@ extension PostgresSession {
   /// SQL text can remove prepared statements and portals behind the protocol's back, and make others of that name. It
   /// does so when it is bound or when it is run, so this is called for both. nil for what is not known.
   mutating func noteSessionEffects(of analysis: Analysis?) {
-    if let analysis, analysis.isOrdinary { return }
+    if changesNothing(analysis) { return }
     names.sent(analysis)
     switch analysis?.forgets ?? .everything {
     case .nothing: break
@@ -97,6 +97,9 @@ extension PostgresSession {
     }
     if analysis?.mayOpenPortals ?? true { forgetPortals() }
   }
+
+  /// True when what the session knows holds as well once this has run. A cursor may run more than its FETCH says.
+  func changesNothing(_ analysis: Analysis?) -> Bool { analysis?.isOrdinary == true && !names.hasRiskyCursors }
 
   /// What is known of a portal does not hold any more; it may still be there.
   mutating func forgetPortal(_ name: String) {
