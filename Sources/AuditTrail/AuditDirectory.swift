@@ -19,7 +19,7 @@ public final class AuditDirectory: Sendable {
     try Files.makeDirectory(path)
     let lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard lock >= 0 else { throw Files.failure("open", "\(path)/lock") }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    guard AuditDirectory.take(lock) else {
       let code = errno
       close(lock)
       if code == EWOULDBLOCK { throw AuditFailure("audit trail \"\(path)\" is in use by another gateway") }
@@ -30,6 +30,16 @@ public final class AuditDirectory: Sendable {
   }
 
   deinit { close(lock) }
+
+  /// A lock lives on for an instant in a child that its owner was just starting, until that has become another program.
+  private static func take(_ lock: Int32) -> Bool {
+    for _ in 0..<20 {
+      if flock(lock, LOCK_EX | LOCK_NB) == 0 { return true }
+      guard errno == EWOULDBLOCK else { return false }
+      usleep(10_000)
+    }
+    return flock(lock, LOCK_EX | LOCK_NB) == 0
+  }
 
   /// Where the trail of a data folder is.
   public static func path(data: String) -> String { "\(data)/audit" }

@@ -44,19 +44,22 @@ struct FrameStream {
   /// The header of the next frame to be decided; nil while it is incomplete. First carries on with a frame whose
   /// front has passed or has been dropped.
   mutating func nextHeader() throws(ProtocolError) -> FrameHeader? {
-    if passRemaining > 0 {
-      let count = min(passRemaining, pending)
-      run += count
-      passRemaining -= count
-      if passRemaining > 0 { return nil }
-    }
-    if dropRemaining > 0 {
-      let count = min(dropRemaining, pending)
-      skip(count)
-      dropRemaining -= count
-      if dropRemaining > 0 { return nil }
+    if isMidFrame {
+      carryOn()
+      if isMidFrame { return nil }
     }
     return try FrameHeader.peek(input, offset: run, from: fault)
+  }
+
+  /// Lets what is here of a frame pass or go whose front has passed or has been dropped.
+  mutating func carryOn() {
+    let passing = min(passRemaining, pending)
+    run += passing
+    passRemaining -= passing
+    guard dropRemaining > 0 else { return }
+    let dropping = min(dropRemaining, pending)
+    skip(dropping)
+    dropRemaining -= dropping
   }
 
   /// True when the whole frame is here.

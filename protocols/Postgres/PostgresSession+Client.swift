@@ -6,6 +6,8 @@ import SQLAnalysis
 extension PostgresSession {
   mutating func advanceClient() throws(ProtocolError) {
     if case .values = clientStall, !isPaused { try completeValues() }
+    // What waits for answers is the next frame; the rest of one that has begun belongs to the one before.
+    if client.isMidFrame, !isPaused { client.carryOn() }
     while !isPaused, case .none = clientStall, let header = try client.nextHeader() {
       let wasSkipped = try skipIfSkipping(header)
       if wasSkipped { continue }
@@ -254,7 +256,7 @@ extension PostgresSession {
 
   /// Stalls the client until nothing is outstanding; a Flush makes the backend answer what it keeps back.
   mutating func waitForReplies() {
-    if isSegmentOpen {
+    if isSegmentOpen, !client.isMidFrame {
       var flush = ByteBuffer()
       flush.writeFrame(FrontendTag.flush) { _ in }
       send(flush, under: ControlPermit(.synchronize))

@@ -233,7 +233,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
       guard !isPaused, replies.count < limits.outstandingReplies else { return false }
       switch clientStall {
       case .none, .values: return true
-      case .verdict, .analysis, .replies: return false
+      case .verdict, .analysis: return false
+      case .replies: return client.isMidFrame
       }
     case .backend:
       if case .none = backendStall { return true }
