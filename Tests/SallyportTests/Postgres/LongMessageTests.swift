@@ -188,11 +188,13 @@ import Testing
     let line = "FunctionCall 955 1 1 2 \"\\x00\\x00\\x00\\x01\" \"0123456789abcdef\"*4000 1"
     driver.feed(try client(line) + client("Query \"select 1\""), from: .client)
     #expect(driver.nextFrame(to: .backend) == (try WireFrame(line, from: .client)))
-    #expect(frames(driver, to: .backend) == ["Query \"select 1\""])
+    // It may have run anything, so what is behind it is not looked at before its answer is in.
+    #expect(frames(driver, to: .backend) == [])
     #expect(driver.permitted.values.contains { $0.text == "FunctionCall 955" && $0.parameters.count == 2 })
     let answer = try backend("FunctionCallResponse \"0123456789abcdef\"*4000", "ReadyForQuery I")
     driver.feed(answer, from: .backend)
     #expect(driver.takeBytes(to: .client) == answer)
+    #expect(frames(driver, to: .backend) == ["Query \"select 1\""])
   }
 
   @Test func longNoticesAndErrorsPass() throws {
