@@ -47,6 +47,8 @@ fuzz: deps-test build  ## the one-byte-change laws with a bigger sample (SAMPLES
 	@echo "fuzz: the libFuzzer package, Fuzz/, comes with a later issue; this runs the laws with $(SAMPLES) samples"
 	@SALLYPORT_LAW_SAMPLES=$(SAMPLES) scripts/test.sh --filter '$(or $(FILTER),Laws)'
 
+# Built with the run-time checks that Package.swift leaves out otherwise.
+soak: export SALLYPORT_CHECKED = 1
 soak: deps-test build  ## the same laws with ten times that, and messages of 900 MiB; crowds are not there yet
 	@echo "soak: thousands of connections come with later issues; this runs streams, and the laws with $(SAMPLES)0 samples"
 	@SALLYPORT_LAW_SAMPLES=$(SAMPLES)0 SALLYPORT_STREAM_MIB=900 TEST_TIMEOUT=7200 \

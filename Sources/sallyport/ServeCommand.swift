@@ -28,12 +28,21 @@ struct ServeCommand: ParsableCommand {
     }
     logger.logLevel = level
     signal(SIGPIPE, SIG_IGN)
+    raiseDescriptorLimit()
     let folder = data ?? configuration.path(of: configuration.gateway.data)
     let server = try GatewayServer(configuration, data: folder, logger: logger)
     Output.line("listening postgres \(server.address.ipAddress ?? "?"):\(server.address.port ?? 0)")
     let name = SignalWait.forEnd()
     logger.notice("stopping", metadata: ["signal": "\(name)"])
     server.stop(reason: name)
+  }
+
+  /// Each session takes two descriptors, and the usual limit of 1,024 is soft: the hard one is what was meant.
+  private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(RLIMIT_NOFILE, &limit)
   }
 }
 

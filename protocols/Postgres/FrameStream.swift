@@ -129,10 +129,16 @@ struct FrameStream {
     output.append(slice)
   }
 
+  /// A few bytes that wait for more must not keep the large buffer alive into which they were read.
+  private mutating func detach() {
+    guard input.storageCapacity >= 64 << 10, input.readableBytes < input.storageCapacity / 16 else { return }
+    input = ByteBuffer(bytes: input.readableBytesView)
+  }
+
   /// The next bytes to be written, in order; nil when there are none.
   mutating func takeOutput() -> ByteBuffer? {
     flushRun()
-    if input.readableBytes == 0 { input = ByteBuffer() }
+    if input.readableBytes == 0 { input = ByteBuffer() } else { detach() }
     guard outputHead < output.count else {
       if outputHead > 0 {
         output.removeAll(keepingCapacity: true)
