@@ -20,12 +20,17 @@ public final class SQLiteStore: Store {
       var configuration = Configuration()
       configuration.busyMode = .timeout(5)
       configuration.maximumReaderCount = 4
+      // To have its side files, GRDB makes a table and drops it. Nothing hangs on that, so it is not waited for; and
+      // nothing is carried over into the main file before the rules below hold.
       configuration.prepareDatabase { database in
-        // An approval that was consumed must stay so, also through a loss of power.
-        try database.execute(sql: "PRAGMA synchronous = FULL")
+        try database.execute(sql: "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
       }
       let pool = try DatabasePool(path: path, configuration: configuration)
       self.pool = pool
+      try pool.writeWithoutTransaction { database in
+        // An approval that was consumed must stay so, also through a loss of power.
+        try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000")
+      }
       let migrator = Schema.migrator
       if try pool.read(migrator.hasBeenSuperseded) { throw StoreError.newerFormat(path: path) }
       try migrator.migrate(pool)

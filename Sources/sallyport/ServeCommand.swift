@@ -40,9 +40,9 @@ struct ServeCommand: ParsableCommand {
   /// Each session takes two descriptors, and the usual limit of 1,024 is soft: the hard one is what was meant.
   private func raiseDescriptorLimit() {
     var limit = rlimit()
-    guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return }
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
-    setrlimit(RLIMIT_NOFILE, &limit)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 }
 

@@ -50,7 +50,7 @@ struct ReactorTests {
       let far = try #require(StreamSocket(ends[1], peer: nil, on: reactor))
       let ear = Ear(wanted: wanted)
       far.owner = ear
-      return NIOLoopBound((near, far, ear), eventLoop: reactor)
+      return NIOLoopBound((near: near, far: far, ear: ear), eventLoop: reactor)
     }.wait()
     try body(reactor, pair)
   }
