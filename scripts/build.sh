@@ -15,7 +15,7 @@ trap 'exit 130' INT TERM
 if [[ -x .build/release/sallyport ]]; then
   echo "build: release build, what has changed (a change near the top: about half a minute)"
 else
-  echo "build: first release build, with its libraries: 7 to 13 minutes on 2 cores, less on more"
+  echo "build: first release build, with its libraries: 7 to 18 minutes on 2 cores, less on more"
 fi
 mkdir -p .build
 # shellcheck disable=SC2086  # SWIFT_BUILD_FLAGS is a list of words
