@@ -23,6 +23,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-atomics.git", from: "1.3.0"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
   ],
@@ -64,7 +65,7 @@ let package = Package(
       dependencies: ["AccessModel", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
     .target(
-      name: "Configuration",
+      name: "SallyportConfiguration",
       dependencies: [
         "AccessModel", "PolicyEngine", "Identity", "Residency", .product(name: "Yams", package: "Yams"),
       ],
@@ -75,11 +76,13 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
-        "Postgres", "AuditTrail", "Store", "Configuration", "CEpoll",
+        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "CEpoll",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
@@ -90,7 +93,7 @@ let package = Package(
     .executableTarget(
       name: "sallyport",
       dependencies: [
-        "Gateway", "Configuration", "AuditTrail",
+        "Gateway", "SallyportConfiguration", "AuditTrail",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -99,7 +102,7 @@ let package = Package(
       name: "SallyportTests",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
-        "Postgres", "AuditTrail", "Store", "Configuration", "Gateway", "sallyport",
+        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "Gateway", "sallyport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -1,11 +1,11 @@
 import AccessModel
-import Configuration
 import Identity
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import NIOSSL
 import Postgres
+import SallyportConfiguration
 
 /// Where a session goes, with which account; the secret exists here and on the wire to the backend, nowhere else.
 struct BackendTarget: Sendable {

@@ -1,6 +1,6 @@
-import Configuration
 import NIOSSL
 import Postgres
+import SallyportConfiguration
 
 /// TLS towards backends, by libpq's sslmode words.
 enum BackendTLSContext {
@@ -14,7 +14,7 @@ enum BackendTLSContext {
   ///
   /// Reads files: off the event loop.
   static func make(
-    _ mode: Configuration.BackendTLS, authority: String?, identity: Identity? = nil
+    _ mode: SallyportConfiguration.BackendTLS, authority: String?, identity: Identity? = nil
   ) throws -> NIOSSLContext? {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12

@@ -1,7 +1,7 @@
 import AccessModel
-import Configuration
 import NIOCore
 import Postgres
+import SallyportConfiguration
 
 /// Reads the catalogue of a database over a connection of its own. Names no user-made object: the session's
 /// search_path is pg_catalog alone (CVE-2025-12819).

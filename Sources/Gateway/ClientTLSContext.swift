@@ -1,8 +1,8 @@
-import Configuration
 import Foundation
 import NIOSSL
 import Postgres
 import Residency
+import SallyportConfiguration
 
 /// TLS towards clients: from the files of the configuration, or from the gateway's own authority.
 struct ClientTLSContext: Sendable {

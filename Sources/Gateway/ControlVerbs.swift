@@ -1,6 +1,6 @@
 import AccessModel
-import Configuration
 import Identity
+import SallyportConfiguration
 import Store
 
 /// Carries out control verbs. Blocks on the store: runs on a thread of the pool.

@@ -1,5 +1,4 @@
 import AccessModel
-import Configuration
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -8,6 +7,7 @@ import PolicyEngine
 import Postgres
 import Residency
 import SQLAnalysis
+import SallyportConfiguration
 import Store
 
 /// What all connections of one gateway share; everything in it may be used from any thread.

@@ -1,6 +1,5 @@
 import AccessModel
 import AuditTrail
-import Configuration
 import Enforcement
 import Foundation
 import Glibc
@@ -10,6 +9,7 @@ import NIOPosix
 import PolicyEngine
 import Postgres
 import SQLAnalysis
+import SallyportConfiguration
 import Store
 
 /// A running gateway: listeners, event loops, state; started once, stopped once.

@@ -1,8 +1,8 @@
-import Configuration
 import Glibc
 import NIOCore
 import NIOPosix
 import Residency
+import SallyportConfiguration
 
 /// Why a backend could not be reached. Lower case, without a full stop; for the log and the audit trail.
 struct DialFailure: Error, Hashable, Sendable, CustomStringConvertible {

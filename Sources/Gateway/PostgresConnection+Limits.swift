@@ -1,8 +1,8 @@
 import AccessModel
-import Configuration
 import Enforcement
 import NIOCore
 import Postgres
+import SallyportConfiguration
 
 extension LoopState {
   /// Looks at every session that has limits of time; the loop's one timer calls it.

@@ -1,9 +1,9 @@
 import AccessModel
-import Configuration
 import Enforcement
 import Identity
 import NIOCore
 import Postgres
+import SallyportConfiguration
 import Store
 
 /// From the first byte to a person who is known and may use the connection.

@@ -1,9 +1,9 @@
 import AccessModel
-import Configuration
 import Enforcement
 import Identity
 import NIOCore
 import Postgres
+import SallyportConfiguration
 
 /// One client's connection from its first byte to its last: drives the handshakes and the session, on one event loop.
 ///

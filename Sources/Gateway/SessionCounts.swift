@@ -1,5 +1,5 @@
-import Configuration
 import NIOConcurrencyHelpers
+import SallyportConfiguration
 
 /// How many sessions there are, of each person, on each connection, and of each person on each connection.
 final class SessionCounts: Sendable {

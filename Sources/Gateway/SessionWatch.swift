@@ -1,5 +1,5 @@
-import Configuration
 import Postgres
+import SallyportConfiguration
 
 /// Measures one session against its limits of time, by a look once in a while: a statement costs nothing for it.
 ///

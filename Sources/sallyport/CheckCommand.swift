@@ -1,6 +1,6 @@
 import ArgumentParser
-import Configuration
 import Foundation
+import SallyportConfiguration
 
 /// `sallyport check`: reads a configuration and names every mistake.
 struct CheckCommand: ParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Configuration
 import Crypto
 import Foundation
+import SallyportConfiguration
 
 /// Loads a configuration for a command; mistakes are printed and end the command with exit code 2.
 enum ConfigurationFile {

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Configuration
 import Dispatch
 import Foundation
 import Gateway
 import Logging
+import SallyportConfiguration
 import Synchronization
 
 /// `sallyport serve`: runs the gateway until it is told to stop.

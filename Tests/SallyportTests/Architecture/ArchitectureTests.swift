@@ -17,14 +17,15 @@ struct ArchitectureTests {
       "Synchronization",
     ],
     "Store": ["AccessModel", "Identity", "GRDB", "Foundation", "Glibc"],
-    "Configuration": ["AccessModel", "PolicyEngine", "Residency", "Yams", "Foundation", "Glibc"],
+    "SallyportConfiguration": ["AccessModel", "PolicyEngine", "Residency", "Yams", "Foundation", "Glibc"],
     "Gateway": [
       "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
-      "Store", "Configuration", "CEpoll", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOTLS", "NIOSSL",
-      "NIOConcurrencyHelpers", "Crypto", "X509", "SwiftASN1", "Logging", "Foundation", "Glibc", "Synchronization",
+      "Store", "SallyportConfiguration", "CEpoll", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOTLS", "NIOSSL",
+      "NIOHTTP1", "NIOConcurrencyHelpers", "AsyncHTTPClient", "Crypto", "X509", "SwiftASN1", "Logging", "Foundation",
+      "Glibc", "Synchronization",
     ],
     "sallyport": [
-      "Gateway", "Configuration", "AuditTrail", "ArgumentParser", "Logging", "Crypto", "Foundation", "Glibc",
+      "Gateway", "SallyportConfiguration", "AuditTrail", "ArgumentParser", "Logging", "Crypto", "Foundation", "Glibc",
       "Dispatch", "Synchronization",
     ],
   ]

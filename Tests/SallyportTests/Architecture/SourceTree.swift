@@ -13,7 +13,7 @@ enum SourceTree {
   static let targets: [String: String] = {
     var targets = ["Postgres": "protocols/Postgres"]
     for name in (try? FileManager.default.contentsOfDirectory(atPath: root + "/Sources")) ?? [] {
-      if !name.hasPrefix("C") || name == "Configuration" { targets[name] = "Sources/" + name }
+      if !name.hasPrefix("C") { targets[name] = "Sources/" + name }
     }
     return targets
   }()

@@ -1,10 +1,10 @@
-import Configuration
 import Dispatch
 import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Residency
+import SallyportConfiguration
 import Testing
 
 @testable import Gateway

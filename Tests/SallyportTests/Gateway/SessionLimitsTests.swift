@@ -1,6 +1,6 @@
 import AccessModel
-import Configuration
 import Postgres
+import SallyportConfiguration
 import Testing
 
 @testable import Gateway

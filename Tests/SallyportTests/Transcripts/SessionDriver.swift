@@ -1,9 +1,9 @@
 import AccessModel
-import Configuration
 import Enforcement
 import NIOCore
 import PolicyEngine
 import SQLAnalysis
+import SallyportConfiguration
 
 @testable import Postgres
 

@@ -1,8 +1,8 @@
 import AccessModel
-import Configuration
 import Crypto
 import Foundation
 import PolicyEngine
+import SallyportConfiguration
 import Testing
 
 /// Plays a transcript, and compares what comes out.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Configuration
+@testable import SallyportConfiguration
 
 @Suite("Configuration: files, secrets, hash")
 struct LoaderTests {

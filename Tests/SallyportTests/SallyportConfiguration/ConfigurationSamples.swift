@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import Configuration
+@testable import SallyportConfiguration
 
 /// Fixtures and short configurations that the configuration tests share.
 enum ConfigurationSample {

@@ -1,4 +1,4 @@
-// Configuration: reads one YAML file or a folder of them into typed settings, and says exactly what is wrong with them.
+// SallyportConfiguration: reads one YAML file or a folder of them into typed settings, and says exactly what is wrong with them.
 
 /// One mistake in the configuration: where it is, what is wrong, and how to mend it.
 public struct Diagnostic: Sendable, Hashable {

@@ -2,7 +2,7 @@ import AccessModel
 import PolicyEngine
 import Testing
 
-@testable import Configuration
+@testable import SallyportConfiguration
 
 @Suite("Configuration: what is read")
 struct GoodConfigurationTests {

@@ -2,7 +2,7 @@ import AccessModel
 import PolicyEngine
 import Testing
 
-@testable import Configuration
+@testable import SallyportConfiguration
 
 /// The demo's configuration does what its comments say.
 @Suite("Configuration: the demo")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Configuration
+@testable import SallyportConfiguration
 
 /// Whatever a file holds, reading it ends: accepted, or with mistakes, and never with a trap.
 @Suite("Configuration: hostile and broken files")
