@@ -99,12 +99,14 @@ final class ApprovalDesk: Sendable {
   }
 
   func find(_ id: Int64) throws(DeskRefusal) -> Pending {
-    guard let found = pending.withLockedValue({ $0[id] }) else {
-      throw DeskRefusal(
-        message: "approval request \(id) does not wait for anybody",
-        hint: "List those that do: sallyport approvals list.")
-    }
+    guard let found = pending.withLockedValue({ $0[id] }) else { throw ApprovalDesk.unknown(id) }
     return found
+  }
+
+  static func unknown(_ id: Int64) -> DeskRefusal {
+    DeskRefusal(
+      message: "approval request \(id) does not wait for anybody",
+      hint: "List those that do: sallyport approvals list.")
   }
 
   /// One person's approval. Returns true when that was the last one needed.

@@ -10,22 +10,6 @@ public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case approvalsShow = "approvals.show"
   case approvalsApprove = "approvals.approve"
   case approvalsDeny = "approvals.deny"
-
-  /// Whether a person must show who they are by a token; for the rest, owning the gateway's process is enough.
-  public var needsPerson: Bool {
-    switch self {
-    case .approvalsApprove, .approvalsDeny: true
-    case .status, .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow: false
-    }
-  }
-
-  /// Whether it changes something, and so is an audit record before it is done.
-  var changes: Bool {
-    switch self {
-    case .tokenCreate, .tokenRevoke, .approvalsApprove, .approvalsDeny: true
-    case .status, .tokenList, .approvalsList, .approvalsShow: false
-    }
-  }
 }
 
 /// One request on the control socket: a line of JSON.

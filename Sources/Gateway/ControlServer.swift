@@ -13,7 +13,8 @@ private struct PeerCredentials: Sendable {
   var gid: UInt32 = .max
 }
 
-/// Answers the control socket: one line of JSON in, one out, from processes of the gateway's own user or root.
+/// Answers the control socket: one line of JSON in, one out. Who is at the other end is what the kernel says of the
+/// process, and the token that it shows.
 final class ControlHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -38,9 +39,7 @@ final class ControlHandler: ChannelInboundHandler {
       level: .socket, name: .init(rawValue: SO_PEERCRED))
     credentials.whenComplete { result in
       let (handler, context) = bound.value
-      guard case .success(let peer) = result, peer.uid == geteuid() || peer.uid == 0 else {
-        return context.close(promise: nil)
-      }
+      guard case .success(let peer) = result, peer.uid != .max else { return context.close(promise: nil) }
       handler.uid = peer.uid
       handler.take(context)
     }
@@ -63,30 +62,56 @@ final class ControlHandler: ChannelInboundHandler {
         .failure("the request is not understood", hint: "Client and gateway may differ in version."), context)
     }
     isBusy = true
-    let verbs = verbs
+    let (verbs, isOperator) = (verbs, ControlHandler.isOperator(uid))
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    pool.runIfActive(eventLoop: context.eventLoop) { try verbs.actor(of: request, uid: uid) }
-      .flatMap { (actor: ControlVerbs.Actor) -> EventLoopFuture<ControlResponse> in
-        let (handler, context) = bound.value
-        // The record comes first: what cannot be recorded is not done.
-        guard handler.record(request, by: actor) else {
-          return context.eventLoop.makeFailedFuture(GatewayFailure("the audit trail cannot be written"))
-        }
-        return handler.pool.runIfActive(eventLoop: context.eventLoop) { try verbs.perform(request, by: actor) }
+    pool.runIfActive(eventLoop: context.eventLoop) {
+      Result<AuthorizedRequest, ControlDenial> { () throws(ControlDenial) in
+        try verbs.authorize(request, uid: uid, isOperator: isOperator)
       }
-      .whenComplete { result in
-        let (handler, context) = bound.value
-        handler.isBusy = false
-        handler.answer(ControlHandler.response(result), context)
-        handler.take(context)
-      }
+    }
+    .flatMap { bound.value.0.carryOut($0, request, bound.value.1) }
+    .whenComplete { result in
+      let (handler, context) = bound.value
+      handler.isBusy = false
+      handler.answer(ControlHandler.response(result), context)
+      handler.take(context)
+    }
   }
 
-  private func record(_ request: ControlRequest, by actor: ControlVerbs.Actor) -> Bool {
-    guard request.verb.changes else { return true }
-    let subject = request.arguments.sorted { $0.key < $1.key }
-      .map { "\($0.key)=\($0.value.prefix(200))" }.joined(separator: " ")
-    let event = AuditEvent.administration(actor: actor.name, verb: request.verb.rawValue, subject: subject)
+  private static func isOperator(_ uid: UInt32) -> Bool { uid == geteuid() || uid == 0 }
+
+  /// The record comes first: what cannot be recorded is not done, and what is refused is recorded as that.
+  private func carryOut(
+    _ authorized: Result<AuthorizedRequest, ControlDenial>, _ request: ControlRequest, _ context: ChannelHandlerContext
+  ) -> EventLoopFuture<ControlResponse> {
+    let loop = context.eventLoop
+    switch authorized {
+    case .failure(let denial):
+      record(request, by: denial.actor, refused: denial.failure.message)
+      return loop.makeFailedFuture(denial.failure)
+    case .success(let authorized):
+      guard record(request, by: authorized.actor) else {
+        return loop.makeFailedFuture(GatewayFailure("the audit trail cannot be written"))
+      }
+      let verbs = verbs
+      let bound = NIOLoopBound(self, eventLoop: loop)
+      return pool.runIfActive(eventLoop: loop) { try verbs.perform(authorized) }
+        .flatMapErrorThrowing { error in
+          let failure = ControlHandler.response(.failure(error)).error ?? ""
+          bound.value.record(request, by: authorized.actor, refused: failure)
+          throw error
+        }
+    }
+  }
+
+  /// `refused` is why nothing came of it; nil before it is tried.
+  @discardableResult
+  private func record(_ request: ControlRequest, by actor: Actor, refused: String? = nil) -> Bool {
+    guard request.verb.isRecorded || refused != nil else { return true }
+    let subject = AuthorizedRequest.subject(request.arguments)
+    let event = AuditEvent.administration(
+      actor: actor.name, verb: request.verb.rawValue,
+      subject: refused.map { "refused: \($0.prefix(200)); \(subject)" } ?? subject)
     do {
       try lane.append(event)
       return true

@@ -14,6 +14,13 @@ public struct PolicyDocument: Sendable, Hashable {
     self.grants = grants
     self.rules = rules
   }
+
+  /// Groups whose members some rule asks to approve.
+  public var approvers: Set<String> {
+    rules.reduce(into: []) { groups, rule in
+      if case .approve(let approval) = rule.action { groups.formUnion(approval.by) }
+    }
+  }
 }
 
 /// What some people may do on some connections; the only part of a policy that permits anything.

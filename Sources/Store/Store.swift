@@ -26,6 +26,10 @@ public protocol Store: Sendable {
     user: String, now: Int64
   ) throws(StoreError) -> (salt: [UInt8], iterations: Int, records: [TokenRecord])
 
+  /// The token that was presented in clear text; nil when there is none, or when it is revoked or expired, which all take
+  /// the same look-up.
+  func liveToken(presented: [UInt8], now: Int64) throws(StoreError) -> TokenRecord?
+
   /// All tokens, revoked and expired ones included, of one user or of everybody; the newest first.
   func listTokens(user: String?) throws(StoreError) -> [TokenRecord]
 

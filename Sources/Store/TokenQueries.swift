@@ -46,6 +46,15 @@ extension SQLiteStore {
     return (salt.salt, salt.iterations, records)
   }
 
+  public func liveToken(presented: [UInt8], now: Int64) throws(StoreError) -> TokenRecord? {
+    let digest = AccessToken.digest(of: presented)
+    let found = try read { database in
+      try SQLiteStore.tokens(
+        where: "tokens.digest = ? AND revoked_at IS NULL AND expires_at > ?", [Data(digest), now], in: database)
+    }
+    return found.first { $0.isLive(at: now) && $0.matches(presented) }
+  }
+
   public func listTokens(user: String?) throws(StoreError) -> [TokenRecord] {
     try read { database in
       try SQLiteStore.tokens(

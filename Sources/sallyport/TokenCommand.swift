@@ -18,15 +18,17 @@ struct TokenCommand: ParsableCommand {
     var name: String
     @Option(help: "How long it is valid: 12h, 30d; at most 366d.")
     var expires = "30d"
-    @Option(help: "Connections that it opens, separated by commas; default: all that the user may use.")
-    var connections: String?
+    @Option(
+      name: [.customLong("connection"), .customLong("connections")],
+      help: "A connection that it opens, several times for several; default: all that the user may use.")
+    var connections: [String] = []
 
     func run() throws {
       guard let lifetime = Lifetime.seconds(expires) else {
         throw ValidationError("--expires takes a number and a unit: 45m, 12h, 30d")
       }
       var arguments = ["user": user, "name": name, "lifetime": String(lifetime)]
-      arguments["connections"] = connections
+      if !connections.isEmpty { arguments["connections"] = connections.joined(separator: ",") }
       let response = try control.ask(.tokenCreate, arguments)
       if control.json { return try control.printJSON(response) }
       Output.line(response.secret ?? "")

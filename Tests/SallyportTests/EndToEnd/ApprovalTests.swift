@@ -49,7 +49,8 @@ struct EndToEndApprovalTests {
       #expect(shown.contains("1 of dba"))
 
       for (token, words) in [
-        (ana, "nobody decides on their own request"), (bo, "bo may not decide"), ("", "this needs a person"),
+        (ana, "ana does not have the role approver"), (bo, "bo does not have the role approver"),
+        ("", "this needs a person"),
         ("spt_wrong", "the token is not valid"),
       ] {
         for verb in ["approve", "deny"] {
@@ -73,6 +74,12 @@ struct EndToEndApprovalTests {
       let records = try gateway.records().filter { $0.session != nil }
       let steps = records.filter { $0.event == "approval" }.compactMap(\.step)
       #expect(steps == ["requested", "approved", "consumed"])
+      for refused in ["ana", "bo"] {
+        #expect(
+          try gateway.records().contains {
+            $0.verb == "approvals.approve" && $0.actor == refused && $0.subject?.hasPrefix("refused: ") == true
+          })
+      }
       let decided = records.filter { $0.event == "decided" && $0.text?.hasPrefix("DELETE") == true }
       #expect(decided.map(\.action) == ["hold", "permit"] && decided.last?.approvers == ["dora"])
     }

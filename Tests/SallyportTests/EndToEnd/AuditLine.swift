@@ -25,6 +25,7 @@ struct AuditLine: Decodable {
   var succeeded: Bool?
   var verb: String?
   var actor: String?
+  var subject: String?
   var approvers: [String]?
   var masked: [String]?
   var purpose: String?

@@ -4,6 +4,7 @@ import Store
 import Testing
 
 @testable import Gateway
+@testable import SallyportConfiguration
 
 @Suite("Control verbs")
 struct ControlVerbTests {
@@ -15,13 +16,18 @@ struct ControlVerbTests {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     store = try SQLiteStore(data: folder)
     let text = """
-      users: { ana: { groups: [engineering] }, dora: { groups: [dba] } }
-      roles: { admin: [dba], approver: [dba] }
+      users:
+        ana: { groups: [engineering] }
+        dora: { groups: [dba] }
+        sam: { groups: [security] }
+        root: { groups: [platform] }
+        ci: { kind: service, owner: ana, groups: [dba] }
+      roles: { admin: [platform], approver: [dba], auditor: [security] }
       connections: { shop: { protocol: postgres, address: "127.0.0.1:5432", credentials: [{ user: app }] } }
       access: [{ groups: [engineering, dba], connections: [shop], allow: { postgres: [read] } }]
       """
     verbs = ControlVerbs(
-      configuration: try TranscriptRun.configuration(text, file: "verbs.yaml"), scoping: { $0.user == "ana" },
+      configuration: try TranscriptRun.configuration(text, file: "verbs.yaml"), scoping: { $0.user == "sam" },
       store: store, desk: ApprovalDesk(store: store, limit: 10))
   }
 
@@ -30,11 +36,15 @@ struct ControlVerbTests {
   }
 
   /// What comes of a verb for whoever shows this token: `done`, or the start of the refusal.
-  private func outcome(_ verb: ControlVerb, _ arguments: [String: String], _ token: String?) -> String {
-    let request = ControlRequest(verb, arguments, token: token)
+  private func outcome(
+    _ verb: ControlVerb, _ arguments: [String: String], _ token: String?, isOperator: Bool = true
+  ) -> String {
     do {
-      _ = try verbs.perform(request, by: try verbs.actor(of: request, uid: 0))
+      _ = try verbs.perform(
+        try verbs.authorize(ControlRequest(verb, arguments, token: token), uid: 7, isOperator: isOperator))
       return "done"
+    } catch let denial as ControlDenial {
+      return "refused: \(denial.failure.message)"
     } catch let error as GatewayFailure {
       return error.message
     } catch let error as DeskRefusal {
@@ -42,44 +52,61 @@ struct ControlVerbTests {
     } catch { return "\(error)" }
   }
 
-  // CVE-2026-6667: each verb against each kind of caller.
-  @Test("Who may do what: every verb for the owner, an admin, somebody else and a wrong token")
+  // CVE-2026-6667: each verb against each kind of caller. A new verb is asked of the table like the others.
+  @Test("Who may do what: every verb for the account, each role, somebody else, a service and a wrong token")
   func matrix() throws {
-    let (ana, dora) = (try token("ana"), try token("dora"))
+    let tokens = try ["ana", "dora", "sam", "root", "ci"].reduce(into: [:]) { $0[$1] = try token($1) }
+    let roles: [String: GatewayRole] = ["dora": .approver, "sam": .auditor, "root": .admin]
     for verb in ControlVerb.allCases {
-      let arguments: [String: String] =
-        switch verb {
-        case .tokenCreate: ["user": "ana", "name": "n\(UInt32.random(in: 0 ... .max))"]
-        case .tokenRevoke, .approvalsShow, .approvalsApprove, .approvalsDeny: ["id": "999"]
-        case .status, .tokenList, .approvalsList: [:]
-        }
-      let owner = outcome(verb, arguments, nil)
-      let other = outcome(verb, arguments, ana)
-      let admin = outcome(verb, arguments.merging(["name": "a\(verb.rawValue)"]) { _, new in new }, dora)
-      switch verb {
-      case .status, .approvalsList:
-        #expect([owner, other, admin] == ["done", "done", "done"], "\(verb)")
-      case .tokenCreate, .tokenList:
-        #expect([owner, admin] == ["done", "done"], "\(verb)")
-        #expect(other == "ana is not an admin of this gateway", "\(verb)")
-      case .tokenRevoke:
-        #expect(other == "ana is not an admin of this gateway")
-        #expect(owner.contains("999") && admin.contains("999"))
-      case .approvalsShow: #expect(owner == "approval request 999 does not wait for anybody")
-      case .approvalsApprove, .approvalsDeny:
-        #expect(owner == "this needs a person")
-        #expect(other == "approval request 999 does not wait for anybody")
+      func isRefused(_ token: String?, isOperator: Bool = true) -> Bool {
+        outcome(verb, ["id": "999"], token, isOperator: isOperator).hasPrefix("refused: ")
       }
-      #expect(outcome(verb, arguments, "spt_wrong") == "the token is not valid", "\(verb)")
+      let account: Bool
+      let entitled: ([GatewayRole])?
+      switch verb.entitlement {
+      case .anyone: (account, entitled) = (true, nil)
+      case .own: (account, entitled) = (false, nil)
+      case .ownUnless: (account, entitled) = (true, nil)
+      case .operating(let roles): (account, entitled) = (true, roles)
+      case .people(let roles): (account, entitled) = (false, roles)
+      }
+      #expect(isRefused(nil) == !account, "\(verb) for the account")
+      #expect(isRefused(nil, isOperator: false) == (verb.entitlement != .anyone), "\(verb) for a stranger")
+      for (user, role) in roles {
+        #expect(isRefused(tokens[user]) == !(entitled?.contains(role) ?? true), "\(verb) for \(user)")
+      }
+      #expect(isRefused(tokens["ana"]) == (entitled != nil), "\(verb) for somebody")
+      if case .people = verb.entitlement { #expect(isRefused(tokens["ci"]), "\(verb) for a service") }
+      #expect(outcome(verb, [:], "spt_wrong") == "refused: the token is not valid", "\(verb)")
     }
+  }
+
+  @Test("What changes something, or tells of people, needs a role and is recorded")
+  func table() {
+    for verb in ControlVerb.allCases where verb.entitlement == .anyone || !verb.isRecorded {
+      #expect(verb == .status)
+    }
+    #expect(outcome(.tokenList, [:], nil) == "done")
+    #expect(outcome(.approvalsApprove, ["id": "1"], nil) == "refused: this needs a person")
+  }
+
+  @Test("A token for one connection manages nothing")
+  func scopedToken() throws {
+    let scoped = try store.createToken(
+      user: "root", name: "scoped", lifetime: 60, connections: ["shop"], now: Clock.seconds()
+    ).token.text
+    #expect(outcome(.tokenList, [:], scoped) == "refused: this token is only for shop")
   }
 
   @Test("An expired token and one of a person who is no longer configured are nobody's")
   func deadTokens() throws {
     let expired = try token("dora", lifetime: 1, now: Clock.seconds() - 10)
-    #expect(outcome(.tokenList, [:], expired) == "the token is not valid")
+    #expect(outcome(.tokenList, [:], expired) == "refused: the token is not valid")
     let gone = try token("former")
-    #expect(outcome(.approvalsList, [:], gone) == "the token is not valid")
+    #expect(outcome(.approvalsList, [:], gone) == "refused: the token is not valid")
+    let revoked = try token("root")
+    try store.revokeToken(id: try #require(store.listTokens(user: "root").first).id, now: Clock.seconds())
+    #expect(outcome(.tokenList, [:], revoked) == "refused: the token is not valid")
   }
 
   @Test("Arguments are checked: unknown people and connections, lifetimes, endless reasons")
@@ -109,10 +136,12 @@ struct ControlVerbTests {
     _ = try verbs.desk.submit(request) { _ in }
     func text(_ token: String?) throws -> String? {
       let request = ControlRequest(.approvalsList, token: token)
-      return try verbs.perform(request, by: try verbs.actor(of: request, uid: 0)).approvals?.first?.text
+      return try verbs.perform(try verbs.authorize(request, uid: 7, isOperator: true)).approvals?.first?.text
     }
     #expect(try text(nil) == "DELETE FROM t WHERE ssn = ?")
-    #expect(try text(try token("ana")) == "DELETE FROM t WHERE ssn = ?")
     #expect(try text(try token("dora")) == "DELETE FROM t WHERE ssn = '123'")
+    #expect(try text(try token("sam")) == "DELETE FROM t WHERE ssn = ?")
+    // Whoever has no role sees only their own.
+    #expect(try text(try token("ana")) == nil)
   }
 }

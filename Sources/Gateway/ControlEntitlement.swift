@@ -1,0 +1,154 @@
+import Enforcement
+import Identity
+import SallyportConfiguration
+
+/// Who may ask for a control verb. Each verb says so in `ControlVerb.entitlement`, without a default, and nothing else
+/// decides it.
+enum Entitlement: Hashable, Sendable {
+  /// Whoever reaches the socket.
+  case anyone
+  /// Any person or service that shows a token; the verb itself answers only for what is theirs.
+  case own
+  /// Those with one of these roles; whoever has none of them sees only what is their own.
+  case ownUnless([GatewayRole])
+  /// Those with one of these roles; and the gateway's own account, which operates it.
+  case operating([GatewayRole])
+  /// People with one of these roles, by their own token: never the gateway's account, never a service.
+  case people([GatewayRole])
+}
+
+extension ControlVerb {
+  /// Who may ask for it.
+  var entitlement: Entitlement {
+    switch self {
+    case .status: .anyone
+    case .tokenCreate, .tokenList, .tokenRevoke: .operating([.admin])
+    case .approvalsList, .approvalsShow: .ownUnless([.approver, .auditor, .admin])
+    case .approvalsApprove, .approvalsDeny: .people([.approver])
+    }
+  }
+
+  /// Whether asking is an audit record, before it is done. All are but those that tell nothing of anybody.
+  var isRecorded: Bool {
+    switch self {
+    case .status: false
+    case .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow, .approvalsApprove, .approvalsDeny:
+      true
+    }
+  }
+}
+
+/// Who asks: a person or service by token, or nobody in particular but an account of this machine.
+enum Actor: Sendable {
+  /// The account that runs the gateway, or root.
+  case account(uid: UInt32)
+  /// Another account of this machine.
+  case stranger(uid: UInt32)
+  case person(UserSettings)
+
+  /// As the audit trail names them.
+  var name: String {
+    switch self {
+    case .account(let uid), .stranger(let uid): "uid \(uid)"
+    case .person(let user): user.name
+    }
+  }
+}
+
+/// A request whose right was checked. Only `ControlVerbs.authorize` makes one, and verbs are carried out for nothing else.
+struct AuthorizedRequest: Sendable {
+  let verb: ControlVerb
+  let arguments: [String: String]
+  let actor: Actor
+  /// Whether the actor may see what others asked for; false only where the verb answers for their own as well.
+  let seesAll: Bool
+
+  fileprivate init(_ request: ControlRequest, _ actor: Actor, seesAll: Bool) {
+    verb = request.verb
+    arguments = request.arguments
+    self.actor = actor
+    self.seesAll = seesAll
+  }
+}
+
+/// Why somebody may not do what they asked for, with who it was as far as that is known: for the audit trail.
+struct ControlDenial: Error, Sendable {
+  var actor: Actor
+  var failure: GatewayFailure
+}
+
+extension ControlVerbs {
+  /// The one place that decides who may do what on the gateway. Blocks on the store. Throws `ControlDenial`.
+  ///
+  /// - Parameters:
+  ///   - uid: the account of the process at the other end of the socket.
+  ///   - isOperator: whether that is the gateway's own, or root.
+  func authorize(
+    _ request: ControlRequest, uid: UInt32, isOperator: Bool
+  ) throws(ControlDenial) -> AuthorizedRequest {
+    let actor = try actor(of: request, uid: uid, isOperator: isOperator)
+    func allowed(seesAll: Bool = true) -> AuthorizedRequest { AuthorizedRequest(request, actor, seesAll: seesAll) }
+    switch (request.verb.entitlement, actor) {
+    case (.anyone, _): return allowed()
+    case (.own, .person), (.ownUnless, .account): return allowed()
+    case (.ownUnless(let roles), .person(let user)): return allowed(seesAll: has(user, anyOf: roles))
+    case (.operating, .account): return allowed()
+    case (.operating(let roles), .person(let user)):
+      guard has(user, anyOf: roles) else { throw lacking(roles, actor) }
+      return allowed()
+    case (.people(let roles), .person(let user)):
+      guard user.kind == .person else {
+        throw ControlDenial(
+          actor: actor, failure: GatewayFailure("\(user.name) is a service, and this needs a person"))
+      }
+      guard has(user, anyOf: roles) else { throw lacking(roles, actor) }
+      return allowed()
+    case (.own, .account), (.people, .account), (_, .stranger):
+      throw ControlDenial(
+        actor: actor,
+        failure: GatewayFailure(
+          "this needs a person", hint: "Put your own token into the environment variable SALLYPORT_TOKEN."))
+    }
+  }
+
+  private func has(_ user: UserSettings, anyOf roles: [GatewayRole]) -> Bool {
+    roles.contains { configuration.user(user.name, has: $0) }
+  }
+
+  private func lacking(_ roles: [GatewayRole], _ actor: Actor) -> ControlDenial {
+    let names = roles.map(\.rawValue).joined(separator: " or ")
+    return ControlDenial(
+      actor: actor,
+      failure: GatewayFailure(
+        "\(actor.name) does not have the role \(names)", hint: "Groups have roles, under roles: in the configuration."))
+  }
+
+  /// Finds out who asks. A wrong token is refused even where none is needed. What is unknown, expired, revoked or of
+  /// somebody who is gone from the configuration costs the same look-up and gets the same answer.
+  private func actor(
+    of request: ControlRequest, uid: UInt32, isOperator: Bool
+  ) throws(ControlDenial) -> Actor {
+    let account = isOperator ? Actor.account(uid: uid) : .stranger(uid: uid)
+    guard let token = request.token, !token.isEmpty else { return account }
+    let match: TokenRecord?
+    do {
+      match = try store.liveToken(presented: Array(token.utf8), now: Clock.seconds())
+    } catch {
+      throw ControlDenial(actor: account, failure: GatewayFailure(error.message, hint: error.hint))
+    }
+    guard let match, let user = configuration.users[match.user] else {
+      throw ControlDenial(
+        actor: account,
+        failure: GatewayFailure("the token is not valid", hint: "Ask for a new one: sallyport token create."))
+    }
+    // A token for one connection, as a build job has it, manages nothing.
+    guard match.connections.isEmpty else {
+      throw ControlDenial(
+        actor: .person(user),
+        failure: GatewayFailure(
+          "this token is only for \(match.connections.joined(separator: ", "))",
+          hint: "Use a token that was made without --connection."))
+    }
+    return .person(user)
+  }
+}
