@@ -12,6 +12,7 @@ readonly requirements=Tests/clients/requirements.txt
 
 build_packages=(libpg-query-dev libsqlite3-dev pkg-config git ca-certificates)
 demo_packages=(postgresql-15 postgresql-client-15 openssl)
+test_packages=(haproxy)
 bench_packages=(pgbouncer haproxy python3)
 scratch=
 
@@ -131,9 +132,12 @@ for group in "$@"; do
   case $group in
     build) need_packages "${build_packages[@]}" ;;
     demo) need_packages "${build_packages[@]}" "${demo_packages[@]}" ;;
-    test) need_packages "${build_packages[@]}" "${demo_packages[@]}" && need_venv ;;
+    test) need_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}" && need_venv ;;
     bench) need_packages "${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" ;;
-    all) need_packages "${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" && need_venv ;;
+    all)
+      need_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}" &&
+        need_venv
+      ;;
     *) fail "unknown group \"$group\"; there are build, demo, test, bench and all" ;;
   esac
 done

@@ -9,6 +9,7 @@ import Residency
 import SQLAnalysis
 import SallyportConfiguration
 import Store
+import Synchronization
 
 /// What all connections of one gateway share; everything in it may be used from any thread.
 final class GatewayContext: Sendable {
@@ -32,6 +33,7 @@ final class GatewayContext: Sendable {
   let followsNames: Bool
   let desk: ApprovalDesk
   private let unauthenticated = NIOLockedValueBox(0)
+  private let draining = Atomic(false)
 
   init(
     configuration: GatewayConfiguration, policy: Policy, store: Store, pool: NIOThreadPool,
@@ -63,7 +65,16 @@ final class GatewayContext: Sendable {
     }
   }
 
+  /// No new sessions are taken; those that are there end when they are quiet.
+  var isDraining: Bool { draining.load(ordering: .relaxed) }
+  func startDraining() { draining.store(true, ordering: .relaxed) }
+
   func endLogin() { unauthenticated.withLockedValue { $0 -= 1 } }
+
+  /// Whether connections from there begin with a PROXY header.
+  func isBalancer(_ address: NetworkAddress) -> Bool {
+    configuration.gateway.balancers.contains { $0.contains(address) }
+  }
 
   /// The region that audit records name: the connection's, or the gateway's own.
   func region(of connection: ConnectionSettings) -> String {

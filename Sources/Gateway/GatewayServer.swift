@@ -8,6 +8,7 @@ import NIOCore
 import NIOPosix
 import PolicyEngine
 import Postgres
+import Residency
 import SQLAnalysis
 import SallyportConfiguration
 import Store
@@ -34,6 +35,8 @@ public final class GatewayServer: Sendable {
   private let controlGroup: MultiThreadedEventLoopGroup
   private let controlLane: NIOLoopBound<AuditLane>
   private let control: any Channel
+  /// nil when the configuration names no console.
+  private let health: (any Channel)?
   /// Where PostgreSQL clients connect, with the port that the system chose for 0.
   public let address: SocketAddress
 
@@ -83,11 +86,34 @@ public final class GatewayServer: Sendable {
     (listener, address) = try GatewayServer.listen(context, reactors, states)
     control = try GatewayServer.listenControl(
       ControlClient.socketPath(data: data), context, controlGroup, controlLane)
+    let probe = StatusProbe(context: context, states: states, data: data, startedAt: Clock.seconds())
+    health = try HealthServer.listen(on: configuration.gateway.listenConsole, probe, controlGroup)
+  }
+
+  /// Where health and metrics are asked for; nil when the configuration names no console.
+  public var consoleAddress: SocketAddress? { health?.localAddress }
+
+  /// Takes no new sessions, and ends those that are there as soon as nothing is under way in them. Statements that wait
+  /// for an approval end with 57P01.
+  public func startDraining() {
+    context.startDraining()
+    try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
+    for state in states {
+      state.eventLoop.execute { for connection in Array(state.value.connections.values) { connection.drain() } }
+    }
+  }
+
+  /// How many connections are left. Blocks until every event loop has answered.
+  public var connectionCount: Int {
+    states.reduce(0) { sum, state in
+      sum + ((try? state.eventLoop.submit { state.value.connections.count }.wait()) ?? 0)
+    }
   }
 
   /// Stops: no new sessions, waiting statements end with 57P01, sessions are told, the trail is closed.
   public func stop(reason: String) {
     try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
+    try? health?.close().wait()
     try? control.close().wait()
     for state in states {
       try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
@@ -157,7 +183,11 @@ public final class GatewayServer: Sendable {
     }
     state.eventLoop.execute {
       guard let stream = StreamSocket(descriptor, peer: peer, on: state.value.loop) else { return context.endLogin() }
-      PostgresConnection(context: context, state: state.value, client: stream).start()
+      if let peer = peer?.ipAddress.flatMap(NetworkAddress.init), context.isBalancer(peer) {
+        ProxyPreamble(context: context, state: state.value, stream: stream).start()
+      } else {
+        PostgresConnection(context: context, state: state.value, client: stream, from: peer).start()
+      }
     }
   }
 

@@ -12,6 +12,7 @@ final class LoopState: StatementAnalyses {
   private var contexts = NamedContexts()
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
+  var counters = LoopCounters()
   /// Those that have limits of time, for `sweep`.
   var watched: [ObjectIdentifier: PostgresConnection] = [:]
 

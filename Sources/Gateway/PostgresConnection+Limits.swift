@@ -69,19 +69,34 @@ extension PostgresConnection {
       endSession(
         relay, code: "57014", "terminating connection: its statement did not end when it was cancelled",
         detail: "The gateway's time limit for a statement is \(spoken(limits.statement)).")
-    case .lifetime(isIdle: true): endAged(relay)
+    case .lifetime(isIdle: true): endQuietly(relay, .lifetime)
     // From here on every answer is looked at: the session ends behind the one after which nothing is under way.
-    case .lifetime(isIdle: false): relay.endsWhenQuiet = true
+    case .lifetime(isIdle: false): relay.quietEnd = .lifetime
     }
   }
 
-  /// The end of a session that is old enough, at a moment when nothing is under way.
-  func endAged(_ relay: Relay) {
-    let lifetime = context.configuration.limits(on: relay.target.settings).lifetime
-    endSession(
-      relay, code: "57P01", "terminating connection because it has reached its lifetime",
-      detail: "The gateway ends sessions after \(spoken(lifetime)), when nothing is under way.",
-      hint: "Connect again.")
+  /// The end of a session at a moment when nothing is under way.
+  func endQuietly(_ relay: Relay, _ end: QuietEnd) {
+    switch end {
+    case .lifetime:
+      let lifetime = context.configuration.limits(on: relay.target.settings).lifetime
+      endSession(
+        relay, code: "57P01", "terminating connection because it has reached its lifetime",
+        detail: "The gateway ends sessions after \(spoken(lifetime)), when nothing is under way.",
+        hint: "Connect again.")
+    case .shutdown:
+      endSession(
+        relay, code: "57P01", "terminating connection due to administrator command",
+        detail: "The gateway is going down.", hint: "Connect again.")
+    }
+  }
+
+  /// The gateway is going down, and waits for what is under way: what is not is told to go.
+  func drain() {
+    guard phase == .relaying, let relay else { return close(reason: "the gateway is shutting down") }
+    if relay.held != nil { endHoldForShutdown() }
+    guard phase == .relaying else { return }
+    if relay.session.isQuiet { endQuietly(relay, .shutdown) } else { relay.quietEnd = .shutdown }
   }
 
   private func stopStatement(_ relay: Relay, _ limit: String) {

@@ -82,6 +82,7 @@ extension PostgresConnection {
   }
 
   private func noteAuthentication(_ user: String, succeeded: Bool, reason: String = "") {
+    if !succeeded { state.counters.failedLogins &+= 1 }
     let method = context.configuration.users[user]?.authentication.rawValue ?? "scram"
     let event = AuditEvent.authenticated(
       Authentication(

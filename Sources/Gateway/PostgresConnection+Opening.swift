@@ -46,6 +46,7 @@ extension PostgresConnection {
   /// The client learns that the backend cannot be had, and the log why: addresses and accounts are not for users.
   func failOpening(_ message: String, passOn: ErrorFields? = nil, isAboutAccount: Bool = false) {
     guard phase == .opening else { return }
+    state.counters.failedBackends &+= 1
     let connection = target?.settings.name ?? handshake.database
     context.logger.warning(
       "backend not available",
@@ -123,6 +124,7 @@ extension PostgresConnection {
     }
     self.relay = relay
     phase = .relaying
+    state.counters.sessions &+= 1
     deadline?.cancel()
     endLogin()
     greet(ready, relay)

@@ -46,7 +46,7 @@ extension PostgresConnection {
     while let output = relay.session.takeOutput(for: .backend) { writeToBackend(output) }
     while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }
     if hasEnded { close(reason: "ended by the client") }
-    if relay.endsWhenQuiet, relay.session.isQuiet, phase == .relaying { endAged(relay) }
+    if let end = relay.quietEnd, relay.session.isQuiet, phase == .relaying { endQuietly(relay, end) }
   }
 
   // MARK: Commands
@@ -55,10 +55,15 @@ extension PostgresConnection {
     let ruling = relay.enforcer.admit(id, command)
     switch consume ruling {
     case .forward(let permit):
+      state.counters.permitted &+= 1
       begin(id, command, relay)
       try relay.session.resolve(id, .forward(permit))
-    case .refuse(let refusal): try relay.session.resolve(id, .refuse(refusal))
-    case .hold(let requirement): hold(id, command, requirement, relay)
+    case .refuse(let refusal):
+      if refusal.kind == .unavailable { state.counters.unrecorded &+= 1 } else { state.counters.denied &+= 1 }
+      try relay.session.resolve(id, .refuse(refusal))
+    case .hold(let requirement):
+      state.counters.held &+= 1
+      hold(id, command, requirement, relay)
     case .needsValues: try relay.session.awaitValues(of: id, command)
     }
   }
@@ -83,6 +88,8 @@ extension PostgresConnection {
     if begun?.isDefinition == true { context.catalogs.invalidate(relay.target.catalogKey) }
     // A portal that stopped at its row limit goes on under the same command.
     if outcome.ending != .suspended { relay.underWay.remove(id) }
+    if outcome.ending == .failed { state.counters.failed &+= 1 }
+    if begun != nil { state.counters.durations.add(duration) }
     _ = relay.enforcer.finish(id, outcome, duration: duration)
   }
 
@@ -199,13 +206,14 @@ extension PostgresConnection {
     _ = relay.enforcer.note(.sessionClosed(session: name, reason: closingReason))
   }
 
-  /// The gateway is going down.
+  func endHoldForShutdown() {
+    endHold(Refusal(.shutdown, Denial(rule: "gateway", reason: "the gateway is shutting down")), step: .cancelled)
+  }
+
+  /// The gateway goes down now.
   func shutDown() {
     guard phase == .relaying, let relay else { return close(reason: "the gateway is shutting down") }
-    if relay.held != nil {
-      endHold(
-        Refusal(.shutdown, Denial(rule: "gateway", reason: "the gateway is shutting down")), step: .cancelled)
-    }
+    if relay.held != nil { endHoldForShutdown() }
     guard phase == .relaying else { return }
     relay.session.end(
       with: ErrorFields(

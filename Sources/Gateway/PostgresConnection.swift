@@ -10,6 +10,14 @@ import SallyportConfiguration
 /// It holds no protocol and no policy: it moves bytes between the channels and the sans-IO parts, asks the enforcer,
 /// and keeps the deadlines.
 final class PostgresConnection {
+  /// What ends a session at a moment when that costs it nothing.
+  enum QuietEnd {
+    /// It has reached its lifetime.
+    case lifetime
+    /// The gateway is going down.
+    case shutdown
+  }
+
   enum Phase {
     /// The client proves who it is.
     case login
@@ -42,8 +50,8 @@ final class PostgresConnection {
     var toldDefinitions: UInt64 = 0
     /// nil without limits of time.
     var watch: SessionWatch?
-    /// The session has reached its lifetime.
-    var endsWhenQuiet = false
+    /// Why the session ends as soon as nothing is under way; nil while it may go on.
+    var quietEnd: QuietEnd?
 
     init(
       session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
@@ -88,12 +96,14 @@ final class PostgresConnection {
   let client: StreamSocket
   private(set) var backend: StreamSocket?
 
-  init(context: GatewayContext, state: LoopState, client: StreamSocket) {
+  /// - Parameter address: where the client is; another than the stream's peer behind a load balancer.
+  init(context: GatewayContext, state: LoopState, client: StreamSocket, from address: SocketAddress?) {
     self.context = context
     self.state = state
     self.client = client
-    clientAddress = client.peer?.ipAddress ?? "local"
-    let isLoopback = client.peer.map(PostgresConnection.isLoopback) ?? false
+    clientAddress = address?.ipAddress ?? "local"
+    // A token may only come in clear text where no network lies between, on either side of a load balancer.
+    let isLoopback = [client.peer, address].allSatisfy { $0.map(PostgresConnection.isLoopback) ?? false }
     handshake = ClientHandshake(
       offersTLS: context.clientTLS != nil, isLoopback: isLoopback, endPoint: context.clientTLS?.endPoint,
       limits: context.limits)
@@ -112,6 +122,7 @@ final class PostgresConnection {
   func start() {
     client.owner = self
     state.connections[ObjectIdentifier(self)] = self
+    state.counters.connections &+= 1
     startLoginDeadline()
   }
 

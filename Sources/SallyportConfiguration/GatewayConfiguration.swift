@@ -1,5 +1,6 @@
 import AccessModel
 import PolicyEngine
+import Residency
 
 /// The whole of a gateway's configuration, read and checked.
 public struct GatewayConfiguration: Sendable, Hashable {
@@ -49,12 +50,18 @@ public struct GatewaySettings: Sendable, Hashable {
   public var data: String
   /// Where PostgreSQL clients connect; port 0 lets the system choose.
   public var listenPostgres: Endpoint
+  /// Where health and metrics are asked for; nil: nowhere.
+  public var listenConsole: Endpoint?
+  /// How long sessions have to end when the gateway is told to stop.
+  public var drain = Duration.seconds(10)
   /// nil: from the gateway's own generated authority.
   public var tls: ListenerTLS?
   /// Event loops, 1 to 64; nil: as many as there are cores.
   public var threads: Int?
   /// Where a connection has none of its own.
   public var limits = SessionLimits()
+  /// Load balancers: connections from there begin with a PROXY header, which says where the client is.
+  public var balancers: [NetworkRange] = []
 }
 
 /// The certificate that clients see.

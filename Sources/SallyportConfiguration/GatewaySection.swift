@@ -1,4 +1,5 @@
 import AccessModel
+import Residency
 
 extension GatewaySettings {
   static func defaults(hostName: String) -> GatewaySettings {
@@ -24,8 +25,18 @@ extension ConfigurationReader {
     if let value = keys.take("limits") {
       settings.limits = sessionLimits(value, sessionsKey: "sessions_per_connection") ?? SessionLimits()
     }
-    keys.finish(planned: ["state", "recordings", "proxy_protocol"])
+    if let value = keys.take("drain") { settings.drain = duration(value, "drain") ?? settings.drain }
+    if let value = keys.take("proxy_protocol") { settings.balancers = balancers(value) }
+    keys.finish(planned: ["state", "recordings"])
     return settings
+  }
+
+  /// `proxy_protocol: { from: [10.0.0.0/24] }`.
+  private func balancers(_ value: YAMLValue) -> [NetworkRange] {
+    guard var keys = MappingReader(value, "proxy_protocol", mistakes) else { return [] }
+    let from = keys.require("from", "List the load balancers' networks, like from: [10.0.0.0/24].")
+    keys.finish()
+    return from.flatMap { networks($0, "from") } ?? []
   }
 
   private func readListen(_ value: YAMLValue, into settings: inout GatewaySettings) {
@@ -35,7 +46,10 @@ extension ConfigurationReader {
     {
       settings.listenPostgres = endpoint
     }
-    keys.finish(planned: ["ssh", "http", "console"])
+    if let value = keys.take("console") {
+      settings.listenConsole = endpoint(value, "console", defaultPort: nil, lowestPort: 0)
+    }
+    keys.finish(planned: ["ssh", "http"])
   }
 
   private func listenerTLS(_ value: YAMLValue) -> ListenerTLS? {

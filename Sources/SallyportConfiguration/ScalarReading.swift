@@ -1,4 +1,5 @@
 import AccessModel
+import Residency
 import Yams
 
 /// Reads the small values of which every section is made. Each answers nil when it has added a mistake.
@@ -111,6 +112,20 @@ extension ConfigurationReader {
     case .success(let endpoint): return endpoint
     case .failure(let flaw): return refuse(value.place, "\(what) \(flaw.message)", flaw.suggestion)
     }
+  }
+
+  /// Networks in CIDR notation, or single addresses.
+  func networks(_ value: YAMLValue, _ what: String) -> [NetworkRange]? {
+    guard let texts = texts(value, what) else { return nil }
+    let networks = texts.compactMap { text -> NetworkRange? in
+      guard let network = NetworkRange(text.value) else {
+        return refuse(
+          text.place, "\"\(text.value.prefix(80))\" is not a network",
+          "Write it like 10.0.0.0/24, 2001:db8::/32 or 10.0.0.7, without bits set behind the prefix.")
+      }
+      return network
+    }
+    return networks.count == texts.count ? networks : nil
   }
 
   /// A reference to a secret. A secret that is written out is refused without being repeated.

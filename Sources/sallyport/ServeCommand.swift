@@ -4,13 +4,15 @@ import Foundation
 import Gateway
 import Logging
 import SallyportConfiguration
-import Synchronization
 
 /// `sallyport serve`: runs the gateway until it is told to stop.
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Run the gateway.",
-    discussion: "Prints `listening postgres ADDRESS` when it is ready. SIGTERM and SIGINT stop it.")
+    discussion: """
+      Prints `listening postgres ADDRESS` when it is ready. SIGTERM takes no new sessions and waits for what is under way, \
+      at most gateway.drain; SIGINT, and a second SIGTERM, stop it at once.
+      """)
 
   @Option(help: "The configuration: a file, or a folder of YAML files.")
   var config = "sallyport.yaml"
@@ -19,9 +21,15 @@ struct ServeCommand: ParsableCommand {
   @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
   var logLevel = "notice"
 
+  @Option(name: .customLong("log-format"), help: "text, or json: one object a line.")
+  var logFormat = "text"
+
   func run() throws {
     let configuration = try ConfigurationFile.load(config)
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    guard let format = LineLogHandler.Format(rawValue: logFormat) else {
+      throw ValidationError("there is no log format \"\(logFormat)\"; there are text and json")
+    }
+    LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format) }
     var logger = Logger(label: "sallyport")
     guard let level = Logger.Level(rawValue: logLevel) else {
       throw ValidationError("there is no log level \"\(logLevel)\"")
@@ -29,12 +37,29 @@ struct ServeCommand: ParsableCommand {
     logger.logLevel = level
     signal(SIGPIPE, SIG_IGN)
     raiseDescriptorLimit()
+    let signals = SignalQueue([(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")])
     let folder = data ?? configuration.path(of: configuration.gateway.data)
     let server = try GatewayServer(configuration, data: folder, logger: logger)
+    if let console = server.consoleAddress {
+      Output.line("listening console \(console.ipAddress ?? "?"):\(console.port ?? 0)")
+    }
     Output.line("listening postgres \(server.address.ipAddress ?? "?"):\(server.address.port ?? 0)")
-    let name = SignalWait.forEnd()
+    ServiceManager.notify("READY=1")
+    let name = signals.next() ?? ""
     logger.notice("stopping", metadata: ["signal": "\(name)"])
+    ServiceManager.notify("STOPPING=1")
+    if name == "SIGTERM" { drain(server, signals, configuration.gateway.drain) }
     server.stop(reason: name)
+  }
+
+  /// Waits until every session has ended, time is up, or another signal comes.
+  private func drain(_ server: GatewayServer, _ signals: SignalQueue, _ patience: Duration) {
+    server.startDraining()
+    let clock = ContinuousClock()
+    let end = clock.now + patience
+    while clock.now < end, server.connectionCount > 0 {
+      if signals.next(within: 0.05) != nil { return }
+    }
   }
 
   /// Each session takes two descriptors, and the usual limit of 1,024 is soft: the hard one is what was meant.
@@ -43,26 +68,5 @@ struct ServeCommand: ParsableCommand {
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
-}
-
-/// Waits for the signals that end a server.
-enum SignalWait {
-  static func forEnd() -> String {
-    let arrived = DispatchSemaphore(value: 0)
-    let name = Mutex("")
-    let sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, label in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        name.withLock { $0 = label }
-        arrived.signal()
-      }
-      source.resume()
-      return source
-    }
-    arrived.wait()
-    for source in sources { source.cancel() }
-    return name.withLock { $0 }
   }
 }

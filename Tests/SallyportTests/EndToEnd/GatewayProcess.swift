@@ -53,6 +53,12 @@ final class GatewayProcess {
     }
   }
 
+  /// `host:port` where health and metrics are asked for.
+  var console: String {
+    process.output.split(separator: "\n").first { $0.hasPrefix("listening console ") }
+      .map { String($0.dropFirst("listening console ".count)) } ?? ""
+  }
+
   /// Starts it again on the same data folder, after its end.
   func restart() throws {
     earlierLogs += process.errors
