@@ -3,23 +3,8 @@ import Identity
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Postgres
 import SallyportConfiguration
-
-/// Where a session goes, with which account; the secret exists here and on the wire to the backend, nowhere else.
-struct BackendTarget: Sendable {
-  var settings: ConnectionSettings
-  /// The database on the backend.
-  var database: String
-  var account: BackendAccount
-  /// nil for `disable`.
-  var tls: NIOSSLContext?
-
-  var catalogKey: CatalogCache.Key {
-    CatalogCache.Key(connection: settings.name, database: database, user: account.user)
-  }
-}
 
 /// What sign-ins derived from backend passwords, so that only the first pays the milliseconds that it takes.
 ///

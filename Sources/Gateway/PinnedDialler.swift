@@ -64,8 +64,13 @@ struct PinnedDialler: Sendable {
     }
     return StreamConnector.connect(to: address, on: reactor, timeout: timeout)
       .flatMapError { error in
-        connect(rest, region: region, on: reactor, lastFailure: "\(error)")
+        connect(rest, region: region, on: reactor, lastFailure: words(for: error))
       }
+  }
+
+  /// The system's words for its errors, without the library's around them.
+  private func words(for error: any Error) -> String {
+    (error as? IOError).map { String(cString: strerror($0.errnoCode)).lowercased() } ?? "\(error)"
   }
 
   /// getaddrinfo; blocks, so it runs on a thread of the pool.

@@ -123,19 +123,11 @@ extension PostgresConnection {
         hint: "Ask whoever manages the gateway to add one.")
     }
     guard beginSession(of: subject, on: settings) else { return }
-    let directory = context.configuration.directory
-    let authority = settings.tlsAuthority.map { context.configuration.path(of: $0) }
+    let configuration = context.configuration
     phase = .opening
     let bound = bound
     context.pool.runIfActive(eventLoop: state.loop) {
-      let identity = try credential.certificate?.resolve(relativeTo: directory)
-      return BackendTarget(
-        settings: settings, database: database,
-        account: BackendAccount(
-          user: credential.user, password: try credential.password?.resolve(relativeTo: directory)),
-        tls: try BackendTLSContext.make(
-          settings.tls, authority: authority,
-          identity: identity.map { BackendTLSContext.Identity(chain: Array($0.chain.utf8), key: Array($0.key.utf8)) }))
+      try BackendTarget.resolve(settings, credential, database: database, in: configuration)
     }.whenComplete { result in
       switch result {
       case .success(let target): bound.value.open(target)

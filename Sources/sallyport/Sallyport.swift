@@ -16,6 +16,6 @@ struct Sallyport: ParsableCommand {
     version: GatewayServer.version,
     subcommands: [
       ServeCommand.self, CheckCommand.self, TokenCommand.self, ApprovalsCommand.self, AuditCommand.self,
-      AuthorityCommand.self, StatusCommand.self,
+      AuthorityCommand.self, StatusCommand.self, DoctorCommand.self,
     ])
 }

@@ -62,7 +62,7 @@ struct ArchitectureTests {
   /// permit for each byte (PostgresSession+Verdict), and TLS, through which what was written goes.
   private static let otherWriters: Set<String> = [
     "PostgresConnection.swift writeToClient", "PostgresConnection.swift writeToBackend", "ControlServer.swift answer",
-    "TLSLayer.swift write", "StreamSocket.swift write",
+    "TLSLayer.swift write", "StreamSocket.swift write", "HealthServer.swift respond",
   ]
   private static let writes = [".writeAndFlush(", "stream.write(", "backend?.write(", "client.write(", "tls.write("]
 
