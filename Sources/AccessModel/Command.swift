@@ -58,6 +58,9 @@ public struct Parameters: Hashable, Sendable {
   public var byteCount: Int
   /// Whether the session can still be asked for all of them; false also when they are here.
   public var isObtainable: Bool
+  /// Their types by the protocol's numbers (PostgreSQL's OIDs, 0 where not known), for values that cannot be read without;
+  /// empty where nothing is known, or nothing needs it.
+  public var types: [UInt32] = []
 
   public static let none = Parameters(count: 0, encoded: [])
 

@@ -9,6 +9,8 @@ public enum SessionEvent: Hashable, Sendable {
   case command(CommandID, Command)
   /// A result's columns are known and wait for `mask`; none of its rows has reached the client.
   case columns(CommandID, [ResultColumn])
+  /// What the client was sent of a result, as it was sent; only from sessions that are asked for it.
+  case result(CommandID, ResultPart)
   /// A command ended.
   case finished(CommandID, Outcome)
   /// The session sent something of the gateway's own to the backend.
@@ -17,6 +19,30 @@ public enum SessionEvent: Hashable, Sendable {
   case needs(Fact)
   /// Both sides are to be closed once the output is written.
   case ended
+}
+
+/// A part of a result, in the encoding in which the client got it: masks have been applied.
+public enum ResultPart: Hashable, Sendable {
+  /// The description of the rows that follow (PostgreSQL: the body of RowDescription).
+  case columns([UInt8])
+  /// Whole rows one behind the other (PostgreSQL: frames of DataRow), and how many.
+  case rows([UInt8], count: Int)
+  /// Data without columns (PostgreSQL: the body of CopyData).
+  case stream([UInt8])
+  /// From here on the bounds of what is kept were reached; nothing more comes for this command.
+  case cut
+}
+
+/// How much of each command's result a session passes on as `.result`.
+public struct ResultBounds: Hashable, Sendable {
+  public var rows: Int
+  /// Of rows and streamed data, as encoded.
+  public var bytes: Int
+
+  public init(rows: Int, bytes: Int) {
+    self.rows = rows
+    self.bytes = bytes
+  }
 }
 
 /// What a session cannot find out by itself.

@@ -28,8 +28,50 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
     }
   }
 
+  /// The values bound to a command's parameters.
+  public enum Binds: Hashable, Sendable, Decodable {
+    /// They may belong to a column that is masked for the person.
+    case masked
+    /// The text speaks of a secret.
+    case secret
+    case values([Bind])
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      switch try? container.decode(String.self) {
+      case "masked": self = .masked
+      case .some: self = .secret
+      case nil: self = .values(try container.decode([Bind].self))
+      }
+    }
+  }
+  /// One bound value; the bounds of a record cut `text` and `hex`, `bytes` is then the whole length.
+  public struct Bind: Hashable, Sendable, Decodable {
+    /// As PostgreSQL would write it; nil for NULL, and where only the bytes are known.
+    public var text: String?
+    public var hex: String?
+    public var bytes: Int?
+    public var secret: Bool?
+
+    private enum CodingKeys: String, CodingKey { case text, hex, bytes, secret }
+
+    public init(from decoder: any Decoder) throws {
+      let single = try decoder.singleValueContainer()
+      if single.decodeNil() { return }
+      if let text = try? single.decode(String.self) {
+        self.text = text
+        return
+      }
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      text = try container.decodeIfPresent(String.self, forKey: .text)
+      hex = try container.decodeIfPresent(String.self, forKey: .hex)
+      bytes = try container.decodeIfPresent(Int.self, forKey: .bytes)
+      secret = try container.decodeIfPresent(Bool.self, forKey: .secret)
+    }
+  }
+
   /// `gateway_started`, `gateway_stopped`, `authenticated`, `session_opened`, `session_closed`, `decided`, `finished`,
-  /// `control`, `approval` or `administration`.
+  /// `recorded`, `control`, `approval` or `administration`.
   public var event: String
   public var session: String?
   public var command: UInt64?
@@ -69,6 +111,7 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var redacted: Bool?
   public var parameters: Int?
   public var parameterBytes: Int?
+  public var binds: Binds?
   // finished
   public var ending: String?
   public var tag: String?
@@ -78,6 +121,10 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var masked: [String]?
   public var maskedCount: Int?
   public var duration: Int64?
+  // recorded
+  public var offset: Int?
+  public var cut: Bool?
+  public var sha256: String?
   // control, approval, administration
   public var purpose: String?
   public var request: Int64?
@@ -90,7 +137,8 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   private enum CodingKeys: String, CodingKey {
     case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
       connection, labels, `protocol`, backend, database, application, action, rule, approvers, stage, effects,
-      footprint, statements, misunderstood, text, redacted, parameters, ending, tag, error, rows, bytes, masked,
+      footprint, statements, misunderstood, text, redacted, parameters, binds, offset, cut, sha256, ending, tag, error,
+      rows, bytes, masked,
       purpose, request, step, person, actor, verb, subject
     case backendUser = "backend_user"
     case footprintCount = "footprint_count"
@@ -106,4 +154,24 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
 extension AuditRecord {
   /// The payload, decoded; nil when it is no JSON of ours, which a record that passed its check always is.
   public var entry: AuditEntry? { try? JSONDecoder().decode(AuditEntry.self, from: Data(payload)) }
+}
+
+extension AuditEntry.Binds: CustomStringConvertible {
+  /// `['7', NULL, \x00ff, 'the front…' (70000 bytes), secret]`, `masked` or `secret`.
+  public var description: String {
+    switch self {
+    case .masked: "masked"
+    case .secret: "secret"
+    case .values(let values): "[\(values.map(\.description).joined(separator: ", "))]"
+    }
+  }
+}
+
+extension AuditEntry.Bind: CustomStringConvertible {
+  public var description: String {
+    if secret == true { return "secret" }
+    let cut = bytes.map { "… (\($0) bytes)" } ?? ""
+    if let hex { return "\\x\(hex)\(cut)" }
+    return text.map { "'\($0)'\(cut)" } ?? "NULL"
+  }
 }

@@ -28,6 +28,7 @@ public struct AuditFormatter {
     }
     parts += AuditFormatter.words(entry)
     if let text = entry.text { parts.append(shortened(text)) }
+    if let binds = entry.binds { parts.append("binds=" + shortened(binds.description)) }
     if entry.event == "session_closed" { learn(entry) }
     return AuditFormatter.harmless(parts.joined(separator: " "))
   }
@@ -81,6 +82,11 @@ public struct AuditFormatter {
       add("rows", entry.rows.map(String.init))
       add("masked", entry.masked?.joined(separator: ","))
       add("us", entry.duration.map(String.init))
+    case "recorded":
+      words.append("recorded #\(entry.command ?? 0)")
+      add("rows", entry.rows.map(String.init))
+      add("bytes", entry.bytes.map(String.init))
+      if entry.cut == true { words.append("cut") }
     case "authenticated":
       words.append(entry.succeeded == true ? "signed-in" : "sign-in-failed")
       add("user", entry.user)

@@ -126,22 +126,23 @@ public final class AuditLane: AuditSink {
   /// the outcomes of commands that were permitted before.
   public func append(_ event: AuditEvent) throws(AuditFailure) {
     let change = reserve.change(by: event)
-    var facts: CommandFacts?
-    var policy = ""
-    if case .decided(let record) = event {
-      facts = record.command.facts
-      policy = record.policy
+    let isOutcome = OutcomeReserve.covers(event)
+    guard case .decided(let decision) = event else {
+      return try record(change, isOutcome: isOutcome, of: nil, .none, .omitted, "") { $0.members(of: event) }
     }
-    try record(change, isOutcome: OutcomeReserve.covers(event), of: facts, policy) { $0.members(of: event) }
+    try record(
+      change, isOutcome: isOutcome, of: decision.command.facts, decision.command.parameters, decision.values,
+      decision.policy
+    ) { $0.members(of: event) }
   }
 
   public func permitted(
-    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String
+    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String, values: ValueDisclosure
   ) throws(AuditFailure) {
     reserve.adopt(session)
     let change = command.stage == .execute ? OutcomeReserve.Change.begins(session) : .nothing
-    try record(change, isOutcome: false, of: command.facts, policy) {
-      $0.decided(id, command, session: session.name, action: .permit)
+    try record(change, isOutcome: false, of: command.facts, command.parameters, values, policy) {
+      $0.decided(id, command, session: session.name, action: .permit, values: values)
     }
   }
 
@@ -149,7 +150,7 @@ public final class AuditLane: AuditSink {
     _ id: CommandID, _ outcome: Outcome, duration: Int64, in session: AuditedSession
   ) throws(AuditFailure) {
     reserve.adopt(session)
-    try record(.ends(session), isOutcome: true, of: nil, "") {
+    try record(.ends(session), isOutcome: true, of: nil, .none, .omitted, "") {
       $0.finished(id, outcome, duration: duration, session: session.name)
     }
   }
@@ -159,25 +160,27 @@ public final class AuditLane: AuditSink {
   /// - Parameters:
   ///   - change: what it means for the room that is kept free.
   ///   - isOutcome: whether that room is kept for it.
-  ///   - facts: of the command that was decided.
+  ///   - facts: of the command that was decided, with the values bound to it and what may be kept of them.
   ///   - members: the payload up to those facts; called again when the record opens a new segment.
   @inline(__always)
   private func record(
-    _ change: OutcomeReserve.Change, isOutcome: Bool, of facts: CommandFacts?, _ policy: String,
-    _ members: (inout JSONWriter) -> Void
+    _ change: OutcomeReserve.Change, isOutcome: Bool, of facts: CommandFacts?, _ parameters: Parameters,
+    _ values: ValueDisclosure, _ policy: String, _ members: (inout JSONWriter) -> Void
   ) throws(AuditFailure) {
     let time = max(position.time, now())
     let sequence = position.sequence &+ 1
     let kept = isOutcome ? 0 : reserve.bytes(after: reserve.shares(of: change))
     var said = SegmentMemory.Mention.full
+    var isSecret = false
     while true {
       guard let current else { throw AuditFailure("audit lane \"\(name)\" is closed") }
       scratch.removeAll(keepingFirst: SegmentFormat.hashSize)
       scratch.appendInteger(sequence)
       scratch.appendInteger(time)
       members(&scratch)
-      if let facts { said = write(facts, policy, at: current.offset) }
+      if let facts { (said, isSecret) = write(facts, policy, at: current.offset) }
       scratch.raw("}")
+      scratch.values(parameters, values, isSecret: isSecret)
       let payload = scratch.count - AuditLane.prefix
       let size = SegmentFormat.recordSize(payload: payload)
       if size > current.remaining || current.remaining - size < kept {
@@ -190,26 +193,31 @@ public final class AuditLane: AuditSink {
       position.time = time
       reserve.record(change)
       if let facts {
-        memory.remember(facts, policy: policy, said: said, by: sequence, at: offset, payload: payload)
+        memory.remember(
+          facts, isSecret: isSecret, policy: policy, said: said, by: sequence, at: offset, payload: payload)
       }
       if preparation == nil { prepareIfNeeded(at: time) }
       return
     }
   }
 
+  /// Returns also whether the text speaks of a secret.
   @inline(__always)
-  private func write(_ facts: CommandFacts, _ policy: String, at offset: Int) -> SegmentMemory.Mention {
+  private func write(_ facts: CommandFacts, _ policy: String, at offset: Int) -> (SegmentMemory.Mention, Bool) {
     let mention = memory.mention(of: facts, policy: policy, at: offset)
     switch mention {
-    case .same(let sequence): scratch.same(as: sequence)
+    case .same(let sequence, let isSecret):
+      scratch.same(as: sequence)
+      return (mention, isSecret)
     case .like(let sequence):
-      scratch.text(of: facts)
+      let isSecret = scratch.text(of: facts)
       scratch.like(sequence)
+      return (mention, isSecret)
     case .full:
-      scratch.text(of: facts)
+      let isSecret = scratch.text(of: facts)
       scratch.shape(facts.shape, policy: policy)
+      return (mention, isSecret)
     }
-    return mention
   }
 
   private func commit(to segment: SegmentWriter, payload: Int) {

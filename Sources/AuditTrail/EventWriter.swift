@@ -16,17 +16,20 @@ enum RecordLimits {
   static let list = 16_384
   /// What a `finished` or `sessionClosed` record takes at most; this much is kept free for each (DECISIONS 23).
   static let outcome = 2048
+  /// Bytes of one bound value, and of all that one record keeps of them.
+  static let value = 1024
+  static let values = 8192
   /// What a record may hold for later ones to refer to it: bytes of the text and of the payload, and statements.
   static let remembered = 8192
   static let rememberedStatements = 64
 }
 
 extension JSONWriter {
-  /// One event as a JSON object whose member `event` says which, with all that belongs to it.
+  /// One event as a JSON object whose member `event` says which, with all that belongs to it but the bound values.
   mutating func event(_ event: AuditEvent) {
     members(of: event)
     if case .decided(let record) = event {
-      text(of: record.command.facts)
+      _ = text(of: record.command.facts)
       shape(record.command.facts.shape, policy: record.policy)
     }
     raw("}")
@@ -49,12 +52,13 @@ extension JSONWriter {
       field("session", session, limit: RecordLimits.name)
       field("reason", reason, limit: RecordLimits.name)
     case .decided(let record):
-      decided(record.id, record.command, session: record.session, action: record.action)
+      decided(record.id, record.command, session: record.session, action: record.action, values: record.values)
       fieldUnlessEmpty("rule", record.rule, limit: RecordLimits.name)
       fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
       if !record.approvers.isEmpty { field("approvers", record.approvers, limit: RecordLimits.list) }
     case .finished(let session, let command, let outcome, let duration):
       finished(command, outcome, duration: duration, session: session)
+    case .recorded(let result): write(result)
     case .control(let session, let purpose):
       begin("control")
       field("session", session, limit: RecordLimits.name)
@@ -115,13 +119,16 @@ extension JSONWriter {
   }
 
   /// What a `decided` record says of this one command; a permit and the stage `execute` go without saying.
-  mutating func decided(_ id: CommandID, _ command: Command, session: String, action: DecisionRecord.Action) {
+  mutating func decided(
+    _ id: CommandID, _ command: Command, session: String, action: DecisionRecord.Action, values: ValueDisclosure
+  ) {
     begin("decided")
     field("session", session, limit: RecordLimits.name)
     field("command", id.rawValue)
     if action != .permit { field("action", action.rawValue) }
     if command.stage != .execute { field("stage", command.stage.rawValue) }
-    if command.parameters != .none {
+    // Where values are recorded they say how many they are.
+    if values == .omitted, command.parameters.count > 0 {
       field("parameters", command.parameters.count)
       field("parameter_bytes", command.parameters.byteCount)
     }
@@ -220,10 +227,15 @@ extension JSONWriter {
   /// The text without passwords, cut between two characters; of a text that is cut its length and hash are kept too.
   ///
   /// The hash is taken of the text without passwords: a hash of the original would let a password be guessed.
-  mutating func text(of facts: CommandFacts) {
-    guard let redacted = PasswordRedaction.redact(facts.text) else { return boundedText(facts.text) }
+  /// Returns whether there was something to take out.
+  mutating func text(of facts: CommandFacts) -> Bool {
+    guard let redacted = PasswordRedaction.redact(facts.text) else {
+      boundedText(facts.text)
+      return false
+    }
     boundedText(redacted)
     field("redacted", true)
+    return true
   }
 
   private mutating func boundedText(_ text: String) {
@@ -254,6 +266,17 @@ extension JSONWriter {
       field("masked_count", outcome.masked.count)
     }
     field("duration_us", duration)
+  }
+
+  private mutating func write(_ result: RecordedResult) {
+    begin("recorded")
+    field("session", result.session, limit: RecordLimits.name)
+    field("command", result.command.rawValue)
+    field("offset", result.offset)
+    field("bytes", result.bytes)
+    field("rows", result.rows)
+    if result.isCut { field("cut", true) }
+    field("sha256", result.hash, limit: RecordLimits.name)
   }
 
   private mutating func write(_ record: ApprovalRecord) {

@@ -60,6 +60,8 @@ struct JSONWriter: ~Copyable {
     count += 1
   }
 
+  mutating func append(_ other: UnsafeRawBufferPointer) { append(other.baseAddress, other.count) }
+
   mutating func append(_ other: [UInt8]) { other.withUnsafeBytes { append($0.baseAddress, $0.count) } }
 
   @inline(__always)

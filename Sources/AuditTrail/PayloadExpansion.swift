@@ -21,7 +21,15 @@ struct PayloadExpansion {
   private var oldest = 0
 
   /// The whole payload; nil when it names a record that does not hold what it leaves out.
-  mutating func expand(_ payload: [UInt8], of sequence: UInt64, at offset: Int) -> [UInt8]? {
+  mutating func expand(_ stored: [UInt8], of sequence: UInt64, at offset: Int) -> [UInt8]? {
+    guard let zero = stored.firstIndex(of: 0) else { return expandMembers(stored, sequence, offset) }
+    guard let whole = expandMembers(Array(stored[..<zero]), sequence, offset),
+      let values = BoundValues.members(stored[(zero + 1)...])
+    else { return nil }
+    return whole.dropLast() + values + [UInt8(ascii: "}")]
+  }
+
+  private mutating func expandMembers(_ payload: [UInt8], _ sequence: UInt64, _ offset: Int) -> [UInt8]? {
     if payload.starts(with: Member.decided.utf8) { return expandDecision(payload, sequence, offset) }
     guard payload.starts(with: Member.finished.utf8) else { return payload }
     var whole = Array(payload.dropLast())

@@ -14,17 +14,18 @@ import Crypto
 ///       0  length of the payload u32, written first
 ///       4  commit word u32, written last
 ///       8  sequence number u64 · 16 time i64 (µs since 1970)
-///      24  payload, JSON in UTF-8, filled up with zeros to a multiple of 8
+///      24  payload, JSON in UTF-8 and bound values, filled up with zeros to a multiple of 8
 ///       …  SHA-256 of link ‖ sequence number ‖ time ‖ payload: the next link (32 bytes)
 ///
 /// What follows the last record is zero, but for one unfinished record that the process died in.
 ///
 /// Since version 2 a `decided` record may leave out what an earlier one of the same segment says, and names it by its
-/// sequence number, and some members have a default; see `PayloadExpansion`. Each segment can be read by itself.
+/// sequence number, and some members have a default; see `PayloadExpansion`. Each segment can be read by itself. Since
+/// version 3 the values bound to a command follow its JSON, behind a zero byte; see `BoundValues`.
 enum SegmentFormat {
   /// "SPAUDIT" and the format's number.
   static let magic: UInt64 = 0x0154_4944_5541_5053
-  static let version: UInt32 = 2
+  static let version: UInt32 = 3
   /// Those that can be read.
   static let versions: ClosedRange<UInt32> = 1...version
   static let headerSize = 256

@@ -11,7 +11,8 @@ struct SegmentMemory {
     case full
     /// The text; the rest is that of another record.
     case like(UInt64)
-    case same(UInt64)
+    /// That of another record, which had a secret taken out or not.
+    case same(UInt64, isSecret: Bool)
   }
 
   private var texts = Slots<CommandFacts>()
@@ -20,32 +21,34 @@ struct SegmentMemory {
   /// The shortest that a record at `offset` may say.
   @inline(__always)
   func mention(of facts: CommandFacts, policy: String, at offset: Int) -> Mention {
-    if let sequence = texts.find(facts, policy, at: offset) { return .same(sequence) }
-    if let sequence = shapes.find(facts.shape, policy, at: offset) { return .like(sequence) }
+    if let slot = texts.find(facts, policy, at: offset) { return .same(slot.sequence, isSecret: slot.isSecret) }
+    if let slot = shapes.find(facts.shape, policy, at: offset) { return .like(slot.sequence) }
     return .full
   }
 
   /// Takes note of a record that was committed at `offset` and says this.
   @inline(__always)
   mutating func remember(
-    _ facts: CommandFacts, policy: String, said: Mention, by sequence: UInt64, at offset: Int, payload: Int
+    _ facts: CommandFacts, isSecret: Bool, policy: String, said: Mention, by sequence: UInt64, at offset: Int,
+    payload: Int
   ) {
     switch said {
     case .same: return
-    case .like, .full: note(facts, policy, said, sequence, offset, payload)
+    case .like, .full: note(facts, isSecret, policy, said, sequence, offset, payload)
     }
   }
 
   private mutating func note(
-    _ facts: CommandFacts, _ policy: String, _ said: Mention, _ sequence: UInt64, _ offset: Int, _ payload: Int
+    _ facts: CommandFacts, _ isSecret: Bool, _ policy: String, _ said: Mention, _ sequence: UInt64, _ offset: Int,
+    _ payload: Int
   ) {
     // What is remembered is kept in memory, and clients choose it.
     guard payload <= RecordLimits.remembered, facts.text.utf8.count <= RecordLimits.remembered else { return }
     switch facts.shape.detail {
     case .sql(let sql): if sql.statements.count > RecordLimits.rememberedStatements { return }
     }
-    texts.put(facts, policy, sequence, offset)
-    if case .full = said { shapes.put(facts.shape, policy, sequence, offset) }
+    texts.put(facts, isSecret, policy, sequence, offset)
+    if case .full = said { shapes.put(facts.shape, false, policy, sequence, offset) }
   }
 
   /// A new segment begins, which can be read by itself.
@@ -60,6 +63,7 @@ private struct Slots<Key: AnyObject> {
   struct Slot {
     /// Held, so that its identity is not that of something else meanwhile.
     var key: Key?
+    var isSecret = false
     var policy = ""
     var sequence: UInt64 = 0
     var offset = 0
@@ -74,16 +78,16 @@ private struct Slots<Key: AnyObject> {
   }
 
   @inline(__always)
-  func find(_ key: Key, _ policy: String, at offset: Int) -> UInt64? {
+  func find(_ key: Key, _ policy: String, at offset: Int) -> (sequence: UInt64, isSecret: Bool)? {
     let index = index(key)
     guard slots[index].key === key, offset - slots[index].offset <= SegmentFormat.reach,
       slots[index].policy == policy
     else { return nil }
-    return slots[index].sequence
+    return (slots[index].sequence, slots[index].isSecret)
   }
 
-  mutating func put(_ key: Key, _ policy: String, _ sequence: UInt64, _ offset: Int) {
-    slots[index(key)] = Slot(key: key, policy: policy, sequence: sequence, offset: offset)
+  mutating func put(_ key: Key, _ isSecret: Bool, _ policy: String, _ sequence: UInt64, _ offset: Int) {
+    slots[index(key)] = Slot(key: key, isSecret: isSecret, policy: policy, sequence: sequence, offset: offset)
   }
 
   mutating func forget() {

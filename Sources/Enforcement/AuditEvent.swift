@@ -15,6 +15,8 @@ public enum AuditEvent: Hashable, Sendable {
   case decided(DecisionRecord)
   /// A command that had been permitted ended. `duration` is in microseconds.
   case finished(session: String, command: CommandID, outcome: Outcome, duration: Int64)
+  /// What the client got of a command's result is kept in the session's recording; written before the end of the command.
+  case recorded(RecordedResult)
   /// The gateway sent something of its own to the backend (DECISIONS 12).
   case control(session: String, purpose: ControlPermit.Purpose)
   case approval(ApprovalRecord)
@@ -86,11 +88,14 @@ public struct DecisionRecord: Hashable, Sendable {
   public var approvers: [String]
   /// Hash of the policy that decided, lower-case hex.
   public var policy: String
+  /// What the trail may keep of the values bound to the command.
+  public var values: ValueDisclosure
 
   public init(
     session: String, id: CommandID, command: Command, action: Action, rule: String = "", reason: String = "",
-    approvers: [String] = [], policy: String
+    approvers: [String] = [], policy: String, values: ValueDisclosure = .omitted
   ) {
+    self.values = values
     self.session = session
     self.id = id
     self.command = command
@@ -99,6 +104,32 @@ public struct DecisionRecord: Hashable, Sendable {
     self.reason = reason
     self.approvers = approvers
     self.policy = policy
+  }
+}
+
+/// Where the recording of a session holds what the client got of one command's result, and what it must be.
+public struct RecordedResult: Hashable, Sendable {
+  public var session: String
+  public var command: CommandID
+  /// Where it begins in the recording, and its length, in bytes.
+  public var offset: Int
+  public var bytes: Int
+  public var rows: Int
+  /// The bounds of what is kept were reached: the client got more.
+  public var isCut: Bool
+  /// SHA-256 of these bytes, lower-case hex.
+  public var hash: String
+
+  public init(
+    session: String, command: CommandID, offset: Int, bytes: Int, rows: Int, isCut: Bool, hash: String
+  ) {
+    self.session = session
+    self.command = command
+    self.offset = offset
+    self.bytes = bytes
+    self.rows = rows
+    self.isCut = isCut
+    self.hash = hash
   }
 }
 

@@ -9,7 +9,7 @@ public protocol AuditSink: AnyObject {
   /// The `decided` record of a command that is permitted and asked nobody: what happens with each statement, so that a
   /// sink can do it without an event in between.
   func permitted(
-    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String
+    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String, values: ValueDisclosure
   ) throws(AuditFailure)
 
   /// The `finished` record, for the same reason.
@@ -20,10 +20,12 @@ public protocol AuditSink: AnyObject {
 
 extension AuditSink {
   public func permitted(
-    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String
+    _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String, values: ValueDisclosure
   ) throws(AuditFailure) {
     try append(
-      .decided(DecisionRecord(session: session.name, id: id, command: command, action: .permit, policy: policy)))
+      .decided(
+        DecisionRecord(
+          session: session.name, id: id, command: command, action: .permit, policy: policy, values: values)))
   }
 
   public func finished(

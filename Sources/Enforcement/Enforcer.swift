@@ -19,15 +19,22 @@ public struct Enforcer {
   public private(set) var policy: ScopedPolicy
   private let session: AuditedSession
   private let audit: any AuditSink
+  private let values: ValueScope
 
-  public init(session: String, policy: ScopedPolicy, audit: any AuditSink) {
+  /// - Parameter values: what of bound values may be recorded; by default none of those that a mask might apply to.
+  public init(session: String, policy: ScopedPolicy, audit: any AuditSink, values: ValueScope = ValueScope()) {
     self.session = AuditedSession(session)
     self.policy = policy
     self.audit = audit
+    self.values = values
+    values.adopt(policy)
   }
 
   /// The policy that the next command meets.
-  public mutating func replacePolicy(_ policy: ScopedPolicy) { self.policy = policy }
+  public mutating func replacePolicy(_ policy: ScopedPolicy) {
+    self.policy = policy
+    values.adopt(policy)
+  }
 
   /// Decides a command that has just come.
   public func admit(_ id: CommandID, _ command: Command) -> Ruling {
@@ -134,7 +141,7 @@ public struct Enforcer {
   /// A plain permit: the way of nearly every command.
   private func permit(_ id: CommandID, _ command: Command) -> Ruling {
     do {
-      try audit.permitted(id, command, in: session, policy: policy.hash)
+      try audit.permitted(id, command, in: session, policy: policy.hash, values: values.disclosure(of: command))
       return .forward(Permit(for: id))
     } catch { return unrecorded() }
   }
@@ -159,7 +166,7 @@ public struct Enforcer {
       .decided(
         DecisionRecord(
           session: session.name, id: id, command: command, action: action, rule: rule, reason: reason,
-          approvers: approvers, policy: policy.hash)))
+          approvers: approvers, policy: policy.hash, values: values.disclosure(of: command))))
   }
 
   private func unrecorded() -> Ruling {

@@ -102,6 +102,14 @@ extension PostgresConnection {
     }
   }
 
+  /// What of bound values may be recorded. A table that the catalogue knows reaches masked columns only if it has one.
+  private func valueScope(_ names: SessionAnalyses?, _ target: BackendTarget) -> ValueScope {
+    let slot = context.catalogs.slot(target.catalogKey)
+    return ValueScope(
+      isRecorded: context.configuration.gateway.audit.recordsBinds, version: { names?.columnsVersion },
+      reach: { footprint, policy in slot.catalog?.maskable(footprint, under: policy) ?? .everything })
+  }
+
   private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy) {
     guard phase == .opening, let subject, let target, let opening, let address = backend?.peer else { return }
     let names = analyses(policy, target)
@@ -109,8 +117,8 @@ extension PostgresConnection {
       session: PostgresSession(
         ready: ready, analyses: names ?? state, maskable: policy.mayMask, followsNames: names != nil,
         waitsForUnknownCode: policy.dependsOnCommands, limits: context.limits),
-      enforcer: Enforcer(session: name, policy: policy, audit: state.lane), target: target, backendAddress: address,
-      backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
+      enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(names, target)),
+      target: target, backendAddress: address, backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
     relay.names = names
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),

@@ -32,6 +32,7 @@ extension PostgresConnection {
       switch event {
       case .command(let id, let command): try decide(id, command, relay)
       case .columns(let id, let columns): try plan(columns, of: id, relay)
+      case .result: break
       case .finished(let id, let outcome): finish(id, outcome, relay)
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
       case .needs(.relation(let oid)): try supplyRelation(oid, relay)

@@ -62,6 +62,7 @@ public struct GatewaySettings: Sendable, Hashable {
   public var limits = SessionLimits()
   /// Load balancers: connections from there begin with a PROXY header, which says where the client is.
   public var balancers: [NetworkRange] = []
+  public var audit = AuditSettings()
 }
 
 /// The certificate that clients see.

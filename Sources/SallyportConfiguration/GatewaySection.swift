@@ -27,6 +27,7 @@ extension ConfigurationReader {
     }
     if let value = keys.take("drain") { settings.drain = duration(value, "drain") ?? settings.drain }
     if let value = keys.take("proxy_protocol") { settings.balancers = balancers(value) }
+    if let value = keys.take("audit") { settings.audit = auditSettings(value) ?? AuditSettings() }
     keys.finish(planned: ["state", "recordings"])
     return settings
   }

@@ -133,7 +133,8 @@ extension PostgresSession {
       return false
     }
     return ask(
-      .parse(statement: message.statement, analysis), header, effective.command(stage: .prepare, parameters: .none))
+      .parse(statement: message.statement, analysis, types: message.parameterTypes), header,
+      effective.command(stage: .prepare, parameters: .none))
   }
 
   private mutating func takeBind(_ header: FrameHeader) throws(ProtocolError) -> Bool {
@@ -147,6 +148,8 @@ extension PostgresSession {
     switch statements.lookUp(statement, segment: segment) {
     case .known(let known):
       guard let text = current(known, header), let analysis = effective(text, header) else { return false }
+      var parameters = parameters
+      if parameters.hasBinary { parameters.types = statements.types(of: statement) }
       let command =
         unsafeText == nil
         ? analysis.command(stage: .execute, parameters: parameters) : opaqueCommand(analysis.text, parameters)
@@ -199,7 +202,7 @@ extension PostgresSession {
     forward(header, under: ControlPermit(.describe))
     isSegmentOpen = true
     switch reference.kind {
-    case .statement: replies.append(.describeStatement)
+    case .statement: replies.append(.describeStatement(reference.name))
     case .portal:
       if portals[reference.name] != nil { describedPortals[reference.name] = () }
       replies.append(.describePortal(portals[reference.name]?.id, portal: reference.name))

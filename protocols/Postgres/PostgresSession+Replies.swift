@@ -16,7 +16,9 @@ extension PostgresSession {
       statements.closed(name)
       replies.removeHead()
     case (BackendTag.closeComplete, .closePortal): replies.removeHead()
-    case (BackendTag.parameterDescription, .describeStatement): break
+    case (BackendTag.parameterDescription, .describeStatement(let name)):
+      let description = try ParameterDescription.decode(try backend.body(of: header))
+      statements.described(name, types: description.types)
     case (BackendTag.noData, .describeStatement): replies.removeHead()
     case (BackendTag.noData, .describePortal(_, let portal)):
       portalMasks[portal] = .some(nil)

@@ -86,6 +86,15 @@ extension PostgresSession {
   }
 }
 
+extension Parameters {
+  /// Whether any of the values is in binary format, which cannot be read without its type.
+  var hasBinary: Bool {
+    guard encoded.count >= 4, encoded[0] | encoded[1] != 0 else { return false }
+    let formats = Int(encoded[0]) << 8 | Int(encoded[1])
+    return encoded.dropFirst(2).prefix(2 * formats).contains { $0 != 0 }
+  }
+}
+
 extension BindMessage {
   /// The values as a command carries them.
   var values: Parameters {

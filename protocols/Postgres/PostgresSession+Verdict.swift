@@ -56,11 +56,11 @@ extension PostgresSession {
       noteSessionEffects(of: nil)
       isSegmentOpen = false
       stallBehind(nil)
-    case .parse(let statement, let analysis):
+    case .parse(let statement, let analysis, let types):
       forward(pending.header, under: permit)
       replies.append(.parse(id, statement: statement))
       if !statements.isConfirmed(statement) || statement.isEmpty {
-        statements.parseSent(statement, analysis, segment: segment)
+        statements.parseSent(statement, analysis, types: types, segment: segment)
       }
       isSegmentOpen = true
     case .bind(let portal, let analysis):

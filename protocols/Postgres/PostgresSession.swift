@@ -76,7 +76,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   struct PendingCommand {
     enum Kind {
       case query(Analysis), functionCall
-      case parse(statement: String, Analysis)
+      case parse(statement: String, Analysis, types: [UInt32])
       case bind(portal: String, Analysis?)
       case execute(portal: String)
       /// Too long to be held; only a refusal can answer it.

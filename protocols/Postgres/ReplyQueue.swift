@@ -8,7 +8,7 @@ struct ExpectedReply: Hashable, Sendable {
     case functionCall(CommandID)
     case parse(CommandID, statement: String)
     case bind(CommandID, portal: String)
-    case describeStatement
+    case describeStatement(String)
     case describePortal(CommandID?, portal: String)
     /// A Describe of our own: its answer tells the columns and does not reach the client.
     case injectedDescribe(CommandID?, portal: String)

@@ -12,6 +12,8 @@ struct StatementRegistry {
     /// Parse messages without an answer yet, with the segment that sent each. nil where SQL text that was sent since
     /// may have taken the name away: the answer is still to come, and says nothing of what the name stands for.
     var pending: [(segment: Int, analysis: Analysis?)] = []
+    /// Of its parameters, as far as they were said: only for those who read values, nothing is decided by them.
+    var types: [UInt32] = []
   }
   private var entries: [String: Entry] = [:]
 
@@ -41,9 +43,16 @@ struct StatementRegistry {
   /// True when the backend holds a statement of this name, and so will refuse a Parse of it.
   func isConfirmed(_ name: String) -> Bool { entries[name]?.confirmed != nil }
 
-  mutating func parseSent(_ name: String, _ analysis: Analysis, segment: Int) {
+  mutating func parseSent(_ name: String, _ analysis: Analysis, types: [UInt32] = [], segment: Int) {
     entries[name, default: Entry()].pending.append((segment, analysis))
+    entries[name]?.types = types
   }
+
+  /// Types of a statement's parameters, 0 or left out where not known.
+  func types(of name: String) -> [UInt32] { entries[name]?.types ?? [] }
+
+  /// The backend says them, in answer to a Describe.
+  mutating func described(_ name: String, types: [UInt32]) { entries[name]?.types = types }
 
   mutating func parseCompleted(_ name: String) {
     guard var entry = entries[name], !entry.pending.isEmpty else { return }

@@ -29,7 +29,7 @@ import Testing
     let lane = try fixture.lane(in: fixture.directory())
     let known = facts("select b from accounts where a = $1")
     let other = facts("select b from accounts where a = 2")
-    let values = Parameters(count: 1, encoded: [1, 2, 3])
+    let values = Parameters(count: 1, encoded: [0, 0, 0, 1, 0, 0, 0, 1, 0x37])
     try lane.permitted(CommandID(1), Command(stage: .prepare, facts: known), in: session, policy: "p")
     try lane.permitted(CommandID(2), Command(facts: known, parameters: values), in: session, policy: "p")
     try lane.permitted(CommandID(3), Command(facts: other), in: session, policy: "p")
@@ -43,7 +43,7 @@ import Testing
     #expect(read.map(\.text) == [known.text, known.text, other.text, other.text])
     #expect(read.map(\.action) == ["permit", "permit", "permit", "deny"])
     #expect(read.map(\.stage) == ["prepare", "execute", "execute", "execute"])
-    #expect(read.map(\.parameters) == [nil, 1, nil, nil] && read[1].parameterBytes == 3)
+    #expect(read.map(\.parameters) == [nil, 1, nil, nil] && read[1].parameterBytes == 9)
     #expect(read[3].rule == "no" && read[3].reason == "a \",\"text\":\" b")
     for entry in read {
       #expect(entry.effects == ["read"] && entry.statements == ["select"] && entry.policy == "p")
@@ -258,7 +258,7 @@ import Testing
 }
 
 extension Data {
-  fileprivate func occurrences(of text: String) -> Int {
+  func occurrences(of text: String) -> Int {
     var count = 0
     var rest = self[...]
     while let range = rest.range(of: Data(text.utf8)) {

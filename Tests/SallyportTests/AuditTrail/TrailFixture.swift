@@ -66,6 +66,13 @@ func decided(
       action: action, policy: "c0ffee"))
 }
 
+extension AuditLane {
+  /// A permit whose values may be kept.
+  func permitted(_ id: CommandID, _ command: Command, in session: AuditedSession, policy: String) throws(AuditFailure) {
+    try permitted(id, command, in: session, policy: policy, values: .kept)
+  }
+}
+
 func finished(_ id: UInt64, session: String = "0123456789abc") -> AuditEvent {
   .finished(
     session: session, command: CommandID(id), outcome: Outcome(ending: .completed, tag: "SELECT 1", rows: 1, bytes: 11),

@@ -58,6 +58,8 @@ final class SessionDriver: TranscriptDriver {
   private var input: [Side: [ByteBuffer]] = [.client: [], .backend: []]
   private var output: [Side: [UInt8]] = [.client: [], .backend: []]
   private var records = 0
+  /// Parts of results, from sessions that are asked for them.
+  var results: [ResultPart] = []
   private var ended = false
   private var held: (id: CommandID, command: Command, requirement: ApprovalRequirement)?
   private var footprints: [CommandID: Footprint] = [:]
@@ -146,6 +148,7 @@ final class SessionDriver: TranscriptDriver {
       case .columns(let id, let columns):
         let plan = enforcer.policy.maskPlan(for: columns, touching: footprints[id] ?? .everything)
         try session.mask(id, with: plan)
+      case .result(_, let part): results.append(part)
       case .finished(let id, let outcome):
         if held?.id == id { held = nil }
         _ = enforcer.note(.finished(session: "s", command: id, outcome: outcome, duration: 0))

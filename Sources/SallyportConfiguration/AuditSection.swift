@@ -1,0 +1,19 @@
+/// What the audit trail keeps beyond what it must.
+public struct AuditSettings: Sendable, Hashable {
+  /// The values bound to statements, those excepted that masks or secrets take out.
+  public var recordsBinds = true
+  public init() {}
+}
+
+extension ConfigurationReader {
+  /// `audit:` of the gateway.
+  func auditSettings(_ value: YAMLValue) -> AuditSettings? {
+    guard var keys = MappingReader(value, "audit", mistakes) else { return nil }
+    var settings = AuditSettings()
+    if let value = keys.take("binds"), let isOn = word(value, "binds", among: [("on", true), ("off", false)]) {
+      settings.recordsBinds = isOn
+    }
+    keys.finish(planned: ["durability"])
+    return settings
+  }
+}
