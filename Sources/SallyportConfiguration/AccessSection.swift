@@ -12,7 +12,7 @@ extension ConfigurationReader {
   /// `functions:`, what the catalogue cannot tell of routines.
   func readFunctions(_ value: YAMLValue) {
     for entry in entries(value, "functions") {
-      guard var keys = MappingReader(entry, "the function", mistakes) else { continue }
+      guard var keys = MappingReader(entry, "the function", mistakes, .function) else { continue }
       let names = keys.require("name").flatMap {
         patterns($0, "a function", parts: 2, example: "\"public.calc_*\"")
       }
@@ -37,7 +37,7 @@ extension ConfigurationReader {
   }
 
   private func grant(_ value: YAMLValue) -> AccessGrant? {
-    guard var keys = MappingReader(value, "the grant", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "the grant", mistakes, .grant) else { return nil }
     let usersValue = keys.take("users")
     let groupsValue = keys.take("groups")
     if usersValue == nil, groupsValue == nil {
@@ -68,7 +68,7 @@ extension ConfigurationReader {
   /// Names, or `{ labels: … }`.
   private func connectionSelector(_ value: YAMLValue) -> ConnectionSelector? {
     guard case .mapping = value.node else { return connectionNames(value).map(ConnectionSelector.names) }
-    guard var keys = MappingReader(value, "connections", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "connections", mistakes, .labelSelector) else { return nil }
     let labels = keys.require("labels").flatMap { labelChoices($0) }
     keys.finish()
     return labels.map(ConnectionSelector.labels)
@@ -96,12 +96,12 @@ extension ConfigurationReader {
   }
 
   private func allow(_ value: YAMLValue) -> [String: Effects]? {
-    guard var keys = MappingReader(value, "allow", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "allow", mistakes, .allow) else { return nil }
     let effects = keys.take("postgres").flatMap { effectWords($0, "effect", alsoAll: true) }
     if effects == nil, !keys.has("postgres") {
       mistakes.add(keys.place, "allow names no protocol", "Write it like allow: { postgres: [read, write] }.")
     }
-    keys.finish(planned: ["ssh", "http"])
+    keys.finish()
     return effects.map { ["postgres": $0.all] }
   }
 
@@ -133,4 +133,37 @@ struct EffectWords {
 
   /// As a set, in which the unknown contains everything.
   var all: Effects { unknown ? .unknown : named }
+}
+
+extension MappingShape {
+  static let function = MappingShape(
+    "function",
+    [
+      Key("name", .oneOrMore(.text), "`[schema.]function`; * stands for any run of characters.", required: true),
+      Key("effect", .effects(), "What it may do.", required: true),
+    ])
+
+  static let grant = MappingShape(
+    "grant",
+    [
+      Key("users", .oneOrMore(.text), "With groups beside it, a person must meet both."),
+      Key("groups", .oneOrMore(.text)),
+      Key(
+        "connections", .either([.oneOrMore(.text), .mapping(.labelSelector)]), "Names, patterns, or labels.",
+        required: true),
+      Key("allow", .mapping(.allow), "What may be done, by protocol.", required: true),
+    ], anyOf: ["users", "groups"])
+
+  static let labelSelector = MappingShape(
+    "label_selector", [Key("labels", .named(.oneOrMore(.text)), "Each with one of its values.", required: true)])
+
+  static let allow = MappingShape(
+    "allow", [Key("postgres", .effects(alsoAll: true), required: true)], planned: ["ssh", "http"])
+}
+
+extension ValueShape {
+  /// What `effectWords` reads.
+  static func effects(alsoAll: Bool = false) -> ValueShape {
+    .oneOrMore(.words(Effects.named.map(\.name) + ["unknown"] + (alsoAll ? ["all"] : [])))
+  }
 }

@@ -8,12 +8,19 @@ public struct AuditSettings: Sendable, Hashable {
 extension ConfigurationReader {
   /// `audit:` of the gateway.
   func auditSettings(_ value: YAMLValue) -> AuditSettings? {
-    guard var keys = MappingReader(value, "audit", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "audit", mistakes, .audit) else { return nil }
     var settings = AuditSettings()
     if let value = keys.take("binds"), let isOn = word(value, "binds", among: [("on", true), ("off", false)]) {
       settings.recordsBinds = isOn
     }
-    keys.finish(planned: ["durability"])
+    keys.finish()
     return settings
   }
+}
+
+extension MappingShape {
+  static let audit = MappingShape(
+    "audit",
+    [Key("binds", .words(["on", "off"]), "Values bound to statements, without those under a mask. Default: on.")],
+    planned: ["durability"])
 }

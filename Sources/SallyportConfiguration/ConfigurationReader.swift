@@ -29,7 +29,7 @@ final class ConfigurationReader {
     guard let root = YAMLSource(file: source.file, mistakes: mistakes).compose(source.text), !root.isNull else {
       return
     }
-    guard var top = MappingReader(root, "the file", mistakes) else { return }
+    guard var top = MappingReader(root, "the file", mistakes, .file) else { return }
     sections += 1
     if let value = top.take("gateway") { readGateway(value) }
     if let value = top.take("users") { readUsers(value) }
@@ -38,7 +38,7 @@ final class ConfigurationReader {
     if let value = top.take("access") { readAccess(value) }
     if let value = top.take("rules") { readRules(value) }
     if let value = top.take("functions") { readFunctions(value) }
-    top.finish(planned: ["regions"])
+    top.finish()
   }
 
   private func readGateway(_ value: YAMLValue) {
@@ -70,4 +70,18 @@ final class ConfigurationReader {
       connections: connections.mapValues(\.value), policy: PolicyDocument(grants: grants, rules: rules.map(\.value)),
       policyHash: "", functions: functions, directory: "")
   }
+}
+
+extension MappingShape {
+  static let file = MappingShape(
+    "file",
+    [
+      Key("gateway", .mapping(.gateway), "The gateway's own process."),
+      Key("users", .named(.mapping(.user)), "People and services by name."),
+      Key("roles", .mapping(.roles), "What people may do on the gateway itself."),
+      Key("connections", .named(.mapping(.connection)), "Backends by the name that people use."),
+      Key("access", .list(.mapping(.grant)), "The only part that permits anything."),
+      Key("rules", .list(.mapping(.rule)), "Restrictions on top of access; their order does not matter."),
+      Key("functions", .list(.mapping(.function)), "What the catalogue cannot tell of routines."),
+    ], planned: ["regions"])
 }

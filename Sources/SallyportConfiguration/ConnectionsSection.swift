@@ -28,7 +28,7 @@ extension ConfigurationReader {
   }
 
   private func connection(_ name: String, _ value: YAMLValue) -> ConnectionSettings? {
-    guard var keys = MappingReader(value, "connection \"\(name)\"", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "connection \"\(name)\"", mistakes, .connection) else { return nil }
     let before = mistakes.found.count
     let protocolName = keys.require("protocol", "Add protocol: postgres.").flatMap { protocolWord($0) }
     let labels = keys.take("labels").flatMap { self.labels($0) } ?? [:]
@@ -45,8 +45,9 @@ extension ConfigurationReader {
     let credentials = keys.require("credentials", "Add at least { user: …, password: { env: … } }.").flatMap {
       self.credentials($0, of: name, tls: tls)
     }
-    let limits = keys.take("limits").flatMap { sessionLimits($0, sessionsKey: "sessions") } ?? SessionLimits()
-    keys.finish(planned: ["url", "logins", "host_key"])
+    let limits =
+      keys.take("limits").flatMap { sessionLimits($0, .connectionLimits, sessionsKey: "sessions") } ?? SessionLimits()
+    keys.finish()
     if let authority, tls != .verifyCA, tls != .verifyFull, mistakes.found.count == before {
       mistakes.add(
         authority.place, "tls_ca has no use with tls: \(tls.rawValue)", "Write tls: verify-full, or verify-ca.")
@@ -116,7 +117,7 @@ extension ConfigurationReader {
   }
 
   private func credential(_ value: YAMLValue, tls: BackendTLS) -> BackendCredential? {
-    guard var keys = MappingReader(value, "the credential", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "the credential", mistakes, .credential) else { return nil }
     let groupsValue = keys.take("groups")
     let groups = groupsValue.flatMap { self.groups($0, "groups") }
     let user = keys.require("user", "Name the account on the backend.").flatMap { text($0, "user") }
@@ -124,7 +125,7 @@ extension ConfigurationReader {
     let password = passwordValue.flatMap { secret($0, "the password") }
     let before = mistakes.found.count
     let certificate = clientCertificate(&keys, tls: tls)
-    keys.finish(planned: ["header", "value"])
+    keys.finish()
     guard let user, mistakes.found.count == before else { return nil }
     if groupsValue != nil, groups == nil { return nil }
     if passwordValue != nil, password == nil { return nil }
@@ -152,4 +153,34 @@ extension ConfigurationReader {
       return ClientCertificate(chain: file, key: secret)
     }
   }
+}
+
+extension MappingShape {
+  static let connection = MappingShape(
+    "connection",
+    [
+      Key("protocol", .words(["postgres"]), required: true),
+      Key("labels", .named(.text), "What grants and rules can choose connections by."),
+      Key("address", .text, "host:port of the backend; the port is 5432 when left out.", required: true),
+      Key("database", .text, "The database on the backend. Default: the connection's name."),
+      Key("databases", .oneOrMore(.text), "Others that clients may name as connection/database."),
+      Key("region", .text),
+      Key(
+        "tls", .words(BackendTLS.allCases.map(\.rawValue)),
+        "How the backend is reached, in libpq's words. Default: prefer."),
+      Key("tls_ca", .text, "File of certificates that the backend's is checked against."),
+      Key("channel_binding", .words(BackendChannelBinding.allCases.map(\.rawValue)), "Default: prefer."),
+      Key("credentials", .list(.mapping(.credential)), "The first that fits the person's groups.", required: true),
+      Key("limits", .mapping(.connectionLimits), "In place of gateway.limits."),
+    ], planned: ["url", "logins", "host_key"])
+
+  static let credential = MappingShape(
+    "credential",
+    [
+      Key("groups", .oneOrMore(.text), "For whom; without it, for everybody else."),
+      Key("user", .text, "The account on the backend.", required: true),
+      Key("password", .secret),
+      Key("certificate", .text, "File with a PEM chain, by which the gateway proves who it is."),
+      Key("key", .secret, "The certificate's key."),
+    ], planned: ["header", "value"])
 }

@@ -12,7 +12,7 @@ extension GatewaySettings {
 extension ConfigurationReader {
   /// `gateway:`.
   func gatewaySettings(_ value: YAMLValue) -> GatewaySettings? {
-    guard var keys = MappingReader(value, "gateway", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "gateway", mistakes, .gateway) else { return nil }
     var settings = GatewaySettings.defaults(hostName: hostName)
     if let value = keys.take("name"), let text = text(value, "name") {
       settings.name = name(Located(value: text, place: value.place), "a gateway") ?? settings.name
@@ -21,27 +21,27 @@ extension ConfigurationReader {
     if let value = keys.take("data"), let text = text(value, "data") { settings.data = text }
     if let value = keys.take("listen") { readListen(value, into: &settings) }
     if let value = keys.take("tls") { settings.tls = listenerTLS(value) }
-    if let value = keys.take("threads") { settings.threads = integer(value, "threads", 1...64) }
+    if let value = keys.take("threads") { settings.threads = integer(value, "threads") }
     if let value = keys.take("limits") {
-      settings.limits = sessionLimits(value, sessionsKey: "sessions_per_connection") ?? SessionLimits()
+      settings.limits = sessionLimits(value, .gatewayLimits, sessionsKey: "sessions_per_connection") ?? SessionLimits()
     }
     if let value = keys.take("drain") { settings.drain = duration(value, "drain") ?? settings.drain }
     if let value = keys.take("proxy_protocol") { settings.balancers = balancers(value) }
     if let value = keys.take("audit") { settings.audit = auditSettings(value) ?? AuditSettings() }
-    keys.finish(planned: ["state", "recordings"])
+    keys.finish()
     return settings
   }
 
   /// `proxy_protocol: { from: [10.0.0.0/24] }`.
   private func balancers(_ value: YAMLValue) -> [NetworkRange] {
-    guard var keys = MappingReader(value, "proxy_protocol", mistakes) else { return [] }
+    guard var keys = MappingReader(value, "proxy_protocol", mistakes, .proxyProtocol) else { return [] }
     let from = keys.require("from", "List the load balancers' networks, like from: [10.0.0.0/24].")
     keys.finish()
     return from.flatMap { networks($0, "from") } ?? []
   }
 
   private func readListen(_ value: YAMLValue, into settings: inout GatewaySettings) {
-    guard var keys = MappingReader(value, "listen", mistakes) else { return }
+    guard var keys = MappingReader(value, "listen", mistakes, .listen) else { return }
     if let value = keys.take("postgres"),
       let endpoint = endpoint(value, "postgres", defaultPort: nil, lowestPort: 0)
     {
@@ -50,11 +50,11 @@ extension ConfigurationReader {
     if let value = keys.take("console") {
       settings.listenConsole = endpoint(value, "console", defaultPort: nil, lowestPort: 0)
     }
-    keys.finish(planned: ["ssh", "http"])
+    keys.finish()
   }
 
   private func listenerTLS(_ value: YAMLValue) -> ListenerTLS? {
-    guard var keys = MappingReader(value, "tls", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "tls", mistakes, .listenerTLS) else { return nil }
     let certificate = keys.require("certificate", "Name the file with the PEM chain.").flatMap {
       text($0, "certificate")
     }
@@ -63,4 +63,38 @@ extension ConfigurationReader {
     guard let certificate, let key else { return nil }
     return ListenerTLS(certificate: certificate, key: key)
   }
+}
+
+extension MappingShape {
+  static let gateway = MappingShape(
+    "gateway",
+    [
+      Key("name", .name, "What audit records call this gateway. Default: the host's name."),
+      Key("region", .text, "Where the gateway stands."),
+      Key("data", .text, "Folder of state, audit and keys. Default: ./data."),
+      Key("listen", .mapping(.listen), "Where clients connect."),
+      Key("tls", .mapping(.listenerTLS), "What clients see; without it, a certificate of the gateway's own authority."),
+      Key("threads", .integer(1...64), "Event loops. Default: as many as there are cores."),
+      Key("limits", .mapping(.gatewayLimits), "Where a connection has none of its own."),
+      Key("drain", .duration, "How long sessions have to end at SIGTERM. Default: 10s."),
+      Key("proxy_protocol", .mapping(.proxyProtocol), "Load balancers that say where the client is."),
+      Key("audit", .mapping(.audit), "What the audit trail keeps."),
+    ], planned: ["state", "recordings"])
+
+  static let proxyProtocol = MappingShape(
+    "proxy_protocol", [Key("from", .oneOrMore(.text), "Networks like 10.0.0.0/24.", required: true)])
+
+  static let listen = MappingShape(
+    "listen",
+    [
+      Key("postgres", .text, "host:port. Default: 127.0.0.1:6432."),
+      Key("console", .text, "host:port of health and metrics. Default: nowhere."),
+    ], planned: ["ssh", "http"])
+
+  static let listenerTLS = MappingShape(
+    "tls",
+    [
+      Key("certificate", .text, "File with the PEM chain.", required: true),
+      Key("key", .secret, required: true),
+    ])
 }

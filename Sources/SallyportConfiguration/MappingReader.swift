@@ -7,14 +7,16 @@ struct MappingReader {
   let what: String
   private let mistakes: Mistakes
   private let entries: [(key: Located<String>, value: YAMLValue)]
-  private var known: [String] = []
+  private let shape: MappingShape
+  private var taken: Set<String> = []
 
   /// nil, and a mistake, when the value is no mapping.
-  init?(_ value: YAMLValue, _ what: String, _ mistakes: Mistakes) {
+  init?(_ value: YAMLValue, _ what: String, _ mistakes: Mistakes, _ shape: MappingShape) {
     guard let entries = MappingReader.entries(of: value, what, mistakes) else { return nil }
     place = value.place
     self.what = what
     self.mistakes = mistakes
+    self.shape = shape
     self.entries = entries
   }
 
@@ -40,8 +42,15 @@ struct MappingReader {
 
   /// The value of a key that may be missing.
   mutating func take(_ key: String) -> YAMLValue? {
-    known.append(key)
-    return entries.first { $0.key.value == key }?.value
+    taken.insert(key)
+    // Whoever adds a key meets this at the first test: what is not declared would be missing from the schema.
+    guard let declared = shape.key(key) else {
+      mistakes.add(place, "the reader of \(what) asks for \"\(key)\", which is not declared")
+      return nil
+    }
+    guard var value = entries.first(where: { $0.key.value == key })?.value else { return nil }
+    value.shape = declared.value
+    return value
   }
 
   /// The value of a key that must be there.
@@ -51,10 +60,14 @@ struct MappingReader {
     return value
   }
 
-  /// Reports the keys that were not asked for. `planned` are those of the design that this version does not have.
-  func finish(planned: [String] = []) {
+  /// Reports the keys that do not belong here, and those that are declared and were not asked for.
+  func finish() {
+    let known = shape.keys.map(\.name)
+    for key in known where !taken.contains(key) {
+      mistakes.add(place, "\"\(key)\" of \(what) is declared and not read")
+    }
     for (key, _) in entries where !known.contains(key.value) {
-      if planned.contains(key.value) {
+      if shape.planned.contains(key.value) {
         mistakes.add(key.place, "\"\(key.value)\" is not available in this version")
       } else if key.value == "<<" {
         mistakes.add(

@@ -4,8 +4,7 @@ import PolicyEngine
 extension ConfigurationReader {
   /// `mask: { columns: […], with: … }`.
   func columnMask(_ value: YAMLValue) -> ColumnMask? {
-    guard var keys = MappingReader(value, "mask", mistakes) else { return nil }
-    let planned = ["detect", "direction"]
+    guard var keys = MappingReader(value, "mask", mistakes, .mask) else { return nil }
     let columns: [NamePattern]?
     if let value = keys.take("columns") {
       columns = patterns(value, "columns", parts: 3, example: "\"public.customers.ssn\" or \"*.*.email\"")
@@ -16,13 +15,12 @@ extension ConfigurationReader {
       }
     }
     let mask = keys.require("with", "Say how, such as with: redact.").flatMap { self.mask($0) }
-    keys.finish(planned: planned)
+    keys.finish()
     guard let columns, let mask else { return nil }
     return ColumnMask(columns: columns, mask: mask)
   }
 
   private func mask(_ value: YAMLValue) -> Mask? {
-    let planned = ["hash", "tokenize", "bucket"]
     if case .scalar(let scalar) = value.node {
       // The word, though YAML has a meaning of its own for it.
       if scalar.string == "null" { return .null }
@@ -31,13 +29,15 @@ extension ConfigurationReader {
           value.place, "mask \"\(scalar.string)\" needs to be told more",
           "Write it like { partial: { keep_last: 4 } } or { fixed: \"hidden\" }.")
       }
-      return word(value, "mask", among: [("redact", Mask.redact), ("null", .null)], planned: planned)
+      return word(
+        value, "mask", among: [("redact", Mask.redact), ("null", .null)],
+        planned: MappingShape.with.planned)
     }
-    guard var keys = MappingReader(value, "with", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "with", mistakes, .with) else { return nil }
     let partial = keys.take("partial")
     let fixed = keys.take("fixed")
     let before = mistakes.found.count
-    keys.finish(planned: planned)
+    keys.finish()
     if let fixed, partial != nil { return refuse(fixed.place, "two masks where one is asked for", "Keep one of them.") }
     if let partial { return self.partial(partial) }
     if let fixed { return text(fixed, "fixed").map(Mask.fixed) }
@@ -48,9 +48,9 @@ extension ConfigurationReader {
   }
 
   private func partial(_ value: YAMLValue) -> Mask? {
-    guard var keys = MappingReader(value, "partial", mistakes) else { return nil }
-    let first = keys.take("keep_first").map { integer($0, "keep_first", 0...100) } ?? 0
-    let last = keys.take("keep_last").map { integer($0, "keep_last", 0...100) } ?? 0
+    guard var keys = MappingReader(value, "partial", mistakes, .partial) else { return nil }
+    let first = keys.take("keep_first").map { integer($0, "keep_first") } ?? 0
+    let last = keys.take("keep_last").map { integer($0, "keep_last") } ?? 0
     let before = mistakes.found.count
     keys.finish()
     guard let first, let last else { return nil }
@@ -59,4 +59,31 @@ extension ConfigurationReader {
     }
     return .partial(keepFirst: first, keepLast: last)
   }
+}
+
+extension MappingShape {
+  static let mask = MappingShape(
+    "mask",
+    [
+      Key(
+        "columns", .oneOrMore(.text), "`[schema.]table.column`, bound from the right; * stays within one part.",
+        required: true),
+      Key(
+        "with", .either([.words(["redact", "null"]), .mapping(.with)]), "What stands in place of the value.",
+        required: true),
+    ], planned: ["detect", "direction"])
+
+  static let with = MappingShape(
+    "with",
+    [
+      Key("partial", .mapping(.partial), "The ends stay, the middle becomes *."),
+      Key("fixed", .text, "This text, in a form that the column's type allows."),
+    ], planned: ["hash", "tokenize", "bucket"], oneOf: ["partial", "fixed"])
+
+  static let partial = MappingShape(
+    "partial",
+    [
+      Key("keep_first", .integer(0...100), "Characters at the beginning. Default: 0."),
+      Key("keep_last", .integer(0...100), "Characters at the end. Default: 0."),
+    ], anyOf: ["keep_first", "keep_last"])
 }

@@ -4,7 +4,7 @@ import PolicyEngine
 extension ConfigurationReader {
   /// `when` or `unless`. A mask rule is asked about columns, so that what a command does has no place in it.
   func matcher(_ value: YAMLValue, _ what: String, isMask: Bool) -> Matcher? {
-    guard var keys = MappingReader(value, what, mistakes) else { return nil }
+    guard var keys = MappingReader(value, what, mistakes, .matcher) else { return nil }
     let before = mistakes.found.count
     var matcher = Matcher()
     if let value = keys.take("users") { matcher.users = users(value) }
@@ -20,11 +20,7 @@ extension ConfigurationReader {
       matcher.sql = sql(value, in: what)
       refuseOnMask(value, "sql", isMask)
     }
-    keys.finish(planned: [
-      "claims", "roles", "resources", "client", "client.network", "client.region", "hours", "ssh", "file", "http",
-      "llm",
-      "mcp", "k8s", "text",
-    ])
+    keys.finish()
     guard mistakes.found.count == before else { return nil }
     if matcher.isEmpty {
       return refuse(value.place, "\(what) is empty", "Say who or what is meant, or leave the key out.")
@@ -53,7 +49,7 @@ extension ConfigurationReader {
   }
 
   private func sql(_ value: YAMLValue, in what: String) -> SQLMatcher? {
-    guard var keys = MappingReader(value, "sql", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "sql", mistakes, .sql) else { return nil }
     let before = mistakes.found.count
     var matcher = SQLMatcher()
     if let value = keys.take("statement") { matcher.statements = statements(value) }
@@ -61,7 +57,7 @@ extension ConfigurationReader {
       matcher.tables = patterns(value, "tables", parts: 2, example: "\"public.customers\" or \"public.*\"")
     }
     if let value = keys.take("where") { matcher.whereAbsent = whereAbsent(value, in: what) }
-    keys.finish(planned: ["text"])
+    keys.finish()
     guard mistakes.found.count == before else { return nil }
     if matcher == SQLMatcher() {
       return refuse(value.place, "sql is empty", "Name statement, tables or where, or leave the key out.")
@@ -83,4 +79,30 @@ extension ConfigurationReader {
     }
     return word(value, "where", among: [("absent", true)]) ?? false
   }
+}
+
+extension MappingShape {
+  static let matcher = MappingShape(
+    "matcher",
+    [
+      Key("users", .oneOrMore(.text)),
+      Key("groups", .oneOrMore(.text)),
+      Key("connections", .oneOrMore(.text), "Names; * stands for any run of characters."),
+      Key("labels", .named(.oneOrMore(.text)), "Of the connection, each with one of its values."),
+      Key("protocol", .oneOrMore(.words(["postgres"]))),
+      Key("effect", .effects(), "What the command may do."),
+      Key("sql", .mapping(.sql), "Asked of one statement at a time."),
+    ],
+    planned: [
+      "claims", "roles", "resources", "client", "client.network", "client.region", "hours", "ssh", "file", "http",
+      "llm", "mcp", "k8s", "text",
+    ])
+
+  static let sql = MappingShape(
+    "sql",
+    [
+      Key("statement", .oneOrMore(.words(SQLStatement.Kind.allCases.map(\.rawValue))), "Kinds of statements."),
+      Key("tables", .oneOrMore(.text), "`[schema.]table`, bound from the right; * stays within one part."),
+      Key("where", .words(["absent"]), "An UPDATE or DELETE that does not say which rows it means."),
+    ], planned: ["text"])
 }

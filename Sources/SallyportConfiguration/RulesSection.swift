@@ -15,7 +15,7 @@ extension ConfigurationReader {
   }
 
   private func rule(_ value: YAMLValue) -> Located<Rule>? {
-    guard var keys = MappingReader(value, "the rule", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "the rule", mistakes, .rule) else { return nil }
     let nameValue = keys.require("name", "Give it one: people read it when the rule stops them.")
     let name = nameValue.flatMap { ruleName($0) }
     let thenValue = keys.require("then", "Say what happens: deny, { approve: … } or { mask: … }.")
@@ -29,7 +29,7 @@ extension ConfigurationReader {
       word(value, "mode", among: Rule.Mode.allCases.map { ($0.rawValue, $0) })
     }
     let reason = keys.take("reason").flatMap { self.reason($0) }
-    keys.finish(planned: ["record"])
+    keys.finish()
     // A part that could not be read must not change what the rule means; there is a mistake, so it is not needed.
     guard let nameValue, let name, let action, (whenValue == nil) == (when == nil),
       (unlessValue == nil) == (unless == nil)
@@ -64,11 +64,11 @@ extension ConfigurationReader {
         value.place, "unknown action \"\(text.prefix(80))\"",
         "Write deny, { approve: … } or { mask: … }; what is allowed stands under access.")
     }
-    guard var keys = MappingReader(value, "then", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "then", mistakes, .then) else { return nil }
     let approve = keys.take("approve")
     let mask = keys.take("mask")
     let before = mistakes.found.count
-    keys.finish(planned: ["limit"])
+    keys.finish()
     if let approve, let mask {
       return refuse(
         max(approve.place, mask.place), "a rule does one thing, and this one approves and masks",
@@ -83,13 +83,13 @@ extension ConfigurationReader {
   }
 
   private func approval(_ value: YAMLValue) -> Approval? {
-    guard var keys = MappingReader(value, "approve", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "approve", mistakes, .approve) else { return nil }
     let by = keys.require("by", "Name the groups that may approve, such as by: [dba].")
     let groups = by.flatMap { self.groups($0, "by") }
-    let count = keys.take("count").map { integer($0, "count", 1...100) } ?? 1
+    let count = keys.take("count").map { integer($0, "count") } ?? 1
     let waitValue = keys.take("wait")
     let wait = waitValue.flatMap { duration($0, "wait") }
-    keys.finish(planned: ["expires", "valid_for", "scope", "reason"])
+    keys.finish()
     guard let by, let groups, let count else { return nil }
     references.approvals.append(Located(value: (groups, count), place: by.place))
     return Approval(by: groups, count: count, wait: wait)
@@ -107,3 +107,33 @@ extension Action {
 
 /// The later of two places of one file.
 private func max(_ a: Place, _ b: Place) -> Place { (a.line, a.column) < (b.line, b.column) ? b : a }
+
+extension MappingShape {
+  static let rule = MappingShape(
+    "rule",
+    [
+      Key("name", .name, "What people read when the rule stops them.", required: true),
+      Key("when", .mapping(.matcher), "Which commands the rule meets; without it, all. Lists are OR, keys AND."),
+      Key("unless", .mapping(.matcher), "Which of those are exempt from this rule, and from this rule alone."),
+      Key("then", .either([.words(["deny"]), .mapping(.then)]), "What happens to them.", required: true),
+      Key(
+        "mode", .words(Rule.Mode.allCases.map(\.rawValue)),
+        "shadow: decided and recorded, not enforced. Default: enforce."),
+      Key("reason", .text, "One sentence for the person who meets the rule."),
+    ], planned: ["record"])
+
+  static let then = MappingShape(
+    "then",
+    [
+      Key("approve", .mapping(.approve), "People must agree before the command runs."),
+      Key("mask", .mapping(.mask), "Columns whose values do not leave."),
+    ], planned: ["limit"], oneOf: ["approve", "mask"])
+
+  static let approve = MappingShape(
+    "approve",
+    [
+      Key("by", .oneOrMore(.text), "Groups whose members may approve.", required: true),
+      Key("count", .integer(1...100), "How many distinct people, never the requester. Default: 1."),
+      Key("wait", .duration, "How long the session waits. Default: 60s."),
+    ], planned: ["expires", "valid_for", "scope", "reason"])
+}

@@ -82,9 +82,12 @@ extension ConfigurationReader {
       Suggestion.forName(text.value, among: words.map(\.0), called: "words"))
   }
 
-  /// A decimal number within bounds.
-  func integer(_ value: YAMLValue, _ what: String, _ range: ClosedRange<Int>) -> Int? {
+  /// A decimal number within the bounds that its key declares.
+  func integer(_ value: YAMLValue, _ what: String) -> Int? {
     guard let text = text(value, what) else { return nil }
+    guard case .integer(let range) = value.shape else {
+      return refuse(value.place, "\(what) is not declared as a number")
+    }
     guard let number = Int(text), range.contains(number) else {
       return refuse(value.place, "\(what) must be a number from \(range.lowerBound) to \(range.upperBound)")
     }
@@ -135,11 +138,11 @@ extension ConfigurationReader {
         value.place, "\(what) is a secret and must not be written here",
         "A secret must be a reference, such as { env: SHOP_PASSWORD } or { file: /run/secrets/shop }.")
     }
-    guard var keys = MappingReader(value, what, mistakes) else { return nil }
+    guard var keys = MappingReader(value, what, mistakes, .secret) else { return nil }
     let before = mistakes.found.count
     let environment = keys.take("env")
     let file = keys.take("file")
-    keys.finish(planned: ["exec"])
+    keys.finish()
     if let environment, let file {
       return refuse(
         file.place, "\(what) has both env and file", "Keep one of them, in line \(environment.place.line) or here.")
@@ -179,4 +182,13 @@ extension ConfigurationReader {
     mistakes.add(place, message, suggestion)
     return nil
   }
+}
+
+extension MappingShape {
+  static let secret = MappingShape(
+    "secret",
+    [
+      Key("env", .pattern("^[A-Za-z_][A-Za-z0-9_]*$"), "An environment variable of the gateway's process."),
+      Key("file", .text, "A file; one newline at its end does not belong to the secret."),
+    ], planned: ["exec"], oneOf: ["env", "file"])
 }

@@ -59,14 +59,31 @@ extension GatewayConfiguration {
 
 extension ConfigurationReader {
   /// `limits:` of the gateway, where the number of sessions is that of each connection, or of one connection.
-  func sessionLimits(_ value: YAMLValue, sessionsKey: String) -> SessionLimits? {
-    guard var keys = MappingReader(value, "limits", mistakes) else { return nil }
+  func sessionLimits(_ value: YAMLValue, _ shape: MappingShape, sessionsKey: String) -> SessionLimits? {
+    guard var keys = MappingReader(value, "limits", mistakes, shape) else { return nil }
     func time(_ key: String) -> Duration? { keys.take(key).flatMap { duration($0, key) } }
-    func count(_ key: String) -> Int? { keys.take(key).flatMap { integer($0, key, 0...1_000_000) } }
+    func count(_ key: String) -> Int? { keys.take(key).flatMap { integer($0, key) } }
     let limits = SessionLimits(
       idle: time("idle"), idleInTransaction: time("idle_in_transaction"), statement: time("statement"),
       lifetime: time("lifetime"), sessions: count(sessionsKey), sessionsPerUser: count("sessions_per_user"))
     keys.finish()
     return limits
+  }
+}
+
+extension MappingShape {
+  static let gatewayLimits = limits(
+    "gateway_limits", [Key("sessions_per_connection", .integer(0...1_000_000), "0: any number.")])
+  static let connectionLimits = limits("limits", [Key("sessions", .integer(0...1_000_000), "0: any number.")])
+
+  private static func limits(_ name: String, _ sessions: [Key]) -> MappingShape {
+    MappingShape(
+      name,
+      [
+        Key("idle", .duration, "Doing nothing outside a transaction; 0: for ever."),
+        Key("idle_in_transaction", .duration, "Doing nothing inside a transaction; 0: for ever."),
+        Key("statement", .duration, "One statement; 0: for ever."),
+        Key("lifetime", .duration, "A session from its sign-in; 0: for ever."),
+      ] + sessions + [Key("sessions_per_user", .integer(0...1_000_000), "0: any number.")])
   }
 }

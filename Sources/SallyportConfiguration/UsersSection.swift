@@ -21,7 +21,7 @@ extension ConfigurationReader {
   }
 
   private func user(_ name: String, _ value: YAMLValue) -> UserSettings? {
-    guard var keys = MappingReader(value, "user \"\(name)\"", mistakes) else { return nil }
+    guard var keys = MappingReader(value, "user \"\(name)\"", mistakes, .user) else { return nil }
     var settings = UserSettings(name: name, kind: .person, groups: [], owner: nil, authentication: .scram)
     if let value = keys.take("groups"), let groups = texts(value, "groups") {
       settings.groups = groups.compactMap { self.name($0, "a group") }
@@ -43,7 +43,7 @@ extension ConfigurationReader {
 
   /// `roles:`, what members of groups may do on the gateway itself.
   func readRoles(_ value: YAMLValue) {
-    guard var keys = MappingReader(value, "roles", mistakes) else { return }
+    guard var keys = MappingReader(value, "roles", mistakes, .roles) else { return }
     for role in GatewayRole.allCases {
       guard let value = keys.take(role.rawValue), let groups = groups(value, role.rawValue) else { continue }
       if let first = roles[role] {
@@ -65,4 +65,21 @@ extension ConfigurationReader {
   func firstAt(_ place: Place) -> String {
     "The first is in \(place.file), line \(place.line); keep one of them."
   }
+}
+
+extension MappingShape {
+  static let user = MappingShape(
+    "user",
+    [
+      Key("groups", .oneOrMore(.name), "Groups that rules, grants and credentials name."),
+      Key("kind", .words(UserSettings.Kind.allCases.map(\.rawValue)), "Default: person."),
+      Key("owner", .name, "The person who answers for a service."),
+      Key(
+        "auth", .words(UserSettings.Authentication.allCases.map(\.rawValue)),
+        "How PostgreSQL clients prove who they are. Default: scram."),
+    ])
+
+  static let roles = MappingShape(
+    "roles",
+    GatewayRole.allCases.map { Key($0.rawValue, .oneOrMore(.name), "Groups whose members are \($0.rawValue)s.") })
 }

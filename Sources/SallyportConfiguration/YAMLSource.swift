@@ -4,6 +4,8 @@ import Yams
 struct YAMLValue {
   let node: Node
   let file: String
+  /// What may stand here, as its key declares it; text where nothing is declared.
+  var shape = ValueShape.text
 
   var place: Place {
     Place(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)

@@ -10,7 +10,11 @@ struct CheckCommand: ParsableCommand {
   @Argument(help: "A file, or a folder of YAML files.")
   var path = "sallyport.yaml"
 
+  @Flag(help: "Print the JSON Schema of the configuration, for editors.")
+  var schema = false
+
   func run() throws {
+    guard !schema else { return Output.text(JSONSchema.configuration()) }
     let configuration = try ConfigurationFile.load(path)
     Output.line(
       "\(path): good (\(configuration.connections.count) connections, \(configuration.users.count) users, "

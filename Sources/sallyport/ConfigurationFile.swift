@@ -27,6 +27,11 @@ enum Output {
     FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 
+  /// As it is, without a line's end of our own.
+  static func text(_ text: String) {
+    FileHandle.standardOutput.write(Data(text.utf8))
+  }
+
   static func error(_ text: String) {
     FileHandle.standardError.write(Data((text + "\n").utf8))
   }

@@ -1,5 +1,6 @@
 import AccessModel
 import PolicyEngine
+import Residency
 import Testing
 
 @testable import SallyportConfiguration
@@ -14,8 +15,12 @@ struct GoodConfigurationTests {
   func gateway() throws {
     let expected = GatewaySettings(
       name: "gw-fra-1", region: "eu-central-1", data: "/var/lib/sallyport",
-      listenPostgres: Endpoint(host: "::1", port: 0),
-      tls: ListenerTLS(certificate: "gw.pem", key: .file("gw.key")), threads: 4)
+      listenPostgres: Endpoint(host: "::1", port: 0), listenConsole: Endpoint(host: "127.0.0.1", port: 0),
+      drain: .seconds(20), tls: ListenerTLS(certificate: "gw.pem", key: .file("gw.key")), threads: 4,
+      limits: SessionLimits(
+        idle: .seconds(3600), idleInTransaction: .seconds(600), statement: .seconds(300), lifetime: .seconds(43_200),
+        sessions: 200, sessionsPerUser: 20),
+      balancers: try [#require(NetworkRange("10.0.0.0/24"))])
     #expect(try everything().gateway == expected)
     let plain = try ConfigurationSample.load("policies/good/minimal.yaml").get()
     let defaults = GatewaySettings(
