@@ -30,6 +30,7 @@ let package = Package(
   targets: [
     // System libraries. libpg_query ships no .pc file, so its module map names the library.
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+    .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
     // epoll(7), which Swift's Glibc module leaves out.
     .systemLibrary(name: "CEpoll"),
 
@@ -56,7 +57,7 @@ let package = Package(
     .target(
       name: "AuditTrail",
       dependencies: [
-        "AccessModel", "Enforcement", .product(name: "Crypto", package: "swift-crypto"),
+        "AccessModel", "Enforcement", "CSodium", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Atomics", package: "swift-atomics"),
       ],
       swiftSettings: strict),

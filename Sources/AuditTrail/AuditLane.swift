@@ -1,5 +1,4 @@
 import AccessModel
-import Crypto
 import Enforcement
 import Glibc
 
@@ -8,7 +7,7 @@ public struct AuditHead: Hashable, Sendable, Codable {
   public var lane: String
   /// 0 for a lane without a record.
   public var sequence: UInt64
-  /// SHA-256 in lower-case hex; empty for a lane without a record.
+  /// In lower-case hex; empty for a lane without a record. Which hash it is says the segment; see `ChainHash`.
   public var hash: String
 
   public init(lane: String, sequence: UInt64, hash: String) {
@@ -126,14 +125,14 @@ public final class AuditLane: AuditSink {
   /// the outcomes of commands that were permitted before.
   public func append(_ event: AuditEvent) throws(AuditFailure) {
     let change = reserve.change(by: event)
-    let isOutcome = OutcomeReserve.covers(event)
     guard case .decided(let decision) = event else {
-      return try record(change, isOutcome: isOutcome, of: nil, .none, .omitted, "") { $0.members(of: event) }
+      return try record(change, isOutcome: OutcomeReserve.covers(event), of: nil, "") { writer, _, _ in
+        writer.record(event)
+      }
     }
-    try record(
-      change, isOutcome: isOutcome, of: decision.command.facts, decision.command.parameters, decision.values,
-      decision.policy
-    ) { $0.members(of: event) }
+    try record(change, isOutcome: false, of: decision.command.facts, decision.policy) { writer, mention, sequence in
+      writer.record(decision, mention, sequence)
+    }
   }
 
   public func permitted(
@@ -141,8 +140,8 @@ public final class AuditLane: AuditSink {
   ) throws(AuditFailure) {
     reserve.adopt(session)
     let change = command.stage == .execute ? OutcomeReserve.Change.begins(session) : .nothing
-    try record(change, isOutcome: false, of: command.facts, command.parameters, values, policy) {
-      $0.decided(id, command, session: session.name, action: .permit, values: values)
+    try record(change, isOutcome: false, of: command.facts, policy) { writer, mention, sequence in
+      writer.permitted(id, command, session: session.name, policy: policy, values, mention, sequence)
     }
   }
 
@@ -150,8 +149,9 @@ public final class AuditLane: AuditSink {
     _ id: CommandID, _ outcome: Outcome, duration: Int64, in session: AuditedSession
   ) throws(AuditFailure) {
     reserve.adopt(session)
-    try record(.ends(session), isOutcome: true, of: nil, .none, .omitted, "") {
-      $0.finished(id, outcome, duration: duration, session: session.name)
+    try record(.ends(session), isOutcome: true, of: nil, "") { writer, _, _ in
+      writer.ended(id, outcome, duration: duration, session: session.name)
+      return false
     }
   }
 
@@ -160,74 +160,54 @@ public final class AuditLane: AuditSink {
   /// - Parameters:
   ///   - change: what it means for the room that is kept free.
   ///   - isOutcome: whether that room is kept for it.
-  ///   - facts: of the command that was decided, with the values bound to it and what may be kept of them.
-  ///   - members: the payload up to those facts; called again when the record opens a new segment.
+  ///   - facts: of the command that was decided.
+  ///   - payload: writes it, by what of the facts is to be said and the record's number, and returns whether the text
+  ///     speaks of a secret; called again when the record opens a new segment.
   @inline(__always)
   private func record(
-    _ change: OutcomeReserve.Change, isOutcome: Bool, of facts: CommandFacts?, _ parameters: Parameters,
-    _ values: ValueDisclosure, _ policy: String, _ members: (inout JSONWriter) -> Void
+    _ change: OutcomeReserve.Change, isOutcome: Bool, of facts: CommandFacts?, _ policy: String,
+    _ payload: (inout JSONWriter, SegmentMemory.Mention, UInt64) -> Bool
   ) throws(AuditFailure) {
     let time = max(position.time, now())
     let sequence = position.sequence &+ 1
     let kept = isOutcome ? 0 : reserve.bytes(after: reserve.shares(of: change))
-    var said = SegmentMemory.Mention.full
-    var isSecret = false
     while true {
       guard let current else { throw AuditFailure("audit lane \"\(name)\" is closed") }
+      let said = facts.map { memory.mention(of: $0, policy: policy, at: current.offset) } ?? .full
       scratch.removeAll(keepingFirst: SegmentFormat.hashSize)
       scratch.appendInteger(sequence)
       scratch.appendInteger(time)
-      members(&scratch)
-      if let facts { (said, isSecret) = write(facts, policy, at: current.offset) }
-      scratch.raw("}")
-      scratch.values(parameters, values, isSecret: isSecret)
-      let payload = scratch.count - AuditLane.prefix
-      let size = SegmentFormat.recordSize(payload: payload)
+      let isSecret = payload(&scratch, said, sequence)
+      let length = scratch.count - AuditLane.prefix
+      let size = SegmentFormat.recordSize(payload: length)
       if size > current.remaining || current.remaining - size < kept {
         // What a record names must be in its own segment, so the first of a new one is written anew.
         guard try makeRoom(size: size, kept: kept, at: time) else { continue }
       }
       let offset = current.offset
-      commit(to: current, payload: payload)
+      commit(to: current, payload: length)
       position.sequence = sequence
       position.time = time
       reserve.record(change)
       if let facts {
-        memory.remember(
-          facts, isSecret: isSecret, policy: policy, said: said, by: sequence, at: offset, payload: payload)
+        memory.remember(facts, isSecret: isSecret, said: said, by: sequence, at: offset, payload: length)
       }
+      if let pages = current.takeNextPages() { background { pages.run() } }
       if preparation == nil { prepareIfNeeded(at: time) }
       return
     }
   }
 
-  /// Returns also whether the text speaks of a secret.
-  @inline(__always)
-  private func write(_ facts: CommandFacts, _ policy: String, at offset: Int) -> (SegmentMemory.Mention, Bool) {
-    let mention = memory.mention(of: facts, policy: policy, at: offset)
-    switch mention {
-    case .same(let sequence, let isSecret):
-      scratch.same(as: sequence)
-      return (mention, isSecret)
-    case .like(let sequence):
-      let isSecret = scratch.text(of: facts)
-      scratch.like(sequence)
-      return (mention, isSecret)
-    case .full:
-      let isSecret = scratch.text(of: facts)
-      scratch.shape(facts.shape, policy: policy)
-      return (mention, isSecret)
-    }
-  }
-
   private func commit(to segment: SegmentWriter, payload: Int) {
     let bytes = scratch.written
-    var hash = SHA256()
-    hash.update(bufferPointer: bytes)
-    hash.finalize().withUnsafeBytes { digest in
+    var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    withUnsafeMutableBytes(of: &digest) { digest in
+      guard let start = digest.baseAddress else { return }
+      ChainHash.write(of: bytes, to: start)
       segment.write(
-        content: UnsafeRawBufferPointer(rebasing: bytes[SegmentFormat.hashSize...]), payload: payload, hash: digest)
-      scratch.replaceStart(with: digest)
+        content: UnsafeRawBufferPointer(rebasing: bytes[SegmentFormat.hashSize...]), payload: payload,
+        hash: UnsafeRawBufferPointer(digest))
+      scratch.replaceStart(with: UnsafeRawBufferPointer(digest))
     }
   }
 

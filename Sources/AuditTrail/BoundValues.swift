@@ -90,7 +90,9 @@ extension JSONWriter {
 
   private func mentionsSecret(_ parameters: Parameters) -> Bool {
     parameters.encoded.count >= BoundValues.shortestSecret + 8
-      && parameters.encoded.withUnsafeBufferPointer { PasswordRedaction.mentionsSecret($0) }
+      && parameters.encoded.withUnsafeBytes {
+        PasswordRedaction.mayMentionSecret($0) && PasswordRedaction.mentionsSecret($0)
+      }
   }
 
   private mutating func hidden(_ parameters: Parameters, _ form: UInt8) {

@@ -22,17 +22,41 @@ enum RecordLimits {
   /// What a record may hold for later ones to refer to it: bytes of the text and of the payload, and statements.
   static let remembered = 8192
   static let rememberedStatements = 64
+  static let rememberedPolicies = 16
 }
 
 extension JSONWriter {
   /// One event as a JSON object whose member `event` says which, with all that belongs to it but the bound values.
   mutating func event(_ event: AuditEvent) {
     members(of: event)
-    if case .decided(let record) = event {
-      _ = text(of: record.command.facts)
-      shape(record.command.facts.shape, policy: record.policy)
-    }
+    if case .decided(let record) = event { _ = facts(record.command.facts, policy: record.policy, .full) }
     raw("}")
+  }
+
+  /// A decision as a segment keeps it: brief where it is what every statement makes. Returns whether its text speaks of a
+  /// secret.
+  mutating func record(_ decision: DecisionRecord, _ mention: SegmentMemory.Mention, _ sequence: UInt64) -> Bool {
+    let command = decision.command
+    if decision.isPlainPermit {
+      return permitted(
+        decision.id, command, session: decision.session, policy: decision.policy, decision.values, mention, sequence)
+    }
+    members(of: .decided(decision))
+    let isSecret = facts(command.facts, policy: decision.policy, mention)
+    raw("}")
+    values(command.parameters, decision.values, isSecret: isSecret)
+    return isSecret
+  }
+
+  /// The same of any other event; false, because a secret is only looked for in what a command says.
+  mutating func record(_ event: AuditEvent) -> Bool {
+    if case .finished(let session, let id, let outcome, let duration) = event {
+      ended(id, outcome, duration: duration, session: session)
+    } else {
+      members(of: event)
+      raw("}")
+    }
+    return false
   }
 
   /// An event but for its closing brace and for what a decided command's facts say, which come last.
@@ -52,7 +76,9 @@ extension JSONWriter {
       field("session", session, limit: RecordLimits.name)
       field("reason", reason, limit: RecordLimits.name)
     case .decided(let record):
-      decided(record.id, record.command, session: record.session, action: record.action, values: record.values)
+      decided(
+        record.id, stage: record.command.stage, record.command.parameters, session: record.session,
+        action: record.action, values: record.values)
       fieldUnlessEmpty("rule", record.rule, limit: RecordLimits.name)
       fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
       if !record.approvers.isEmpty { field("approvers", record.approvers, limit: RecordLimits.list) }
@@ -120,34 +146,83 @@ extension JSONWriter {
 
   /// What a `decided` record says of this one command; a permit and the stage `execute` go without saying.
   mutating func decided(
-    _ id: CommandID, _ command: Command, session: String, action: DecisionRecord.Action, values: ValueDisclosure
+    _ id: CommandID, stage: Command.Stage, _ parameters: Parameters, session: String, action: DecisionRecord.Action,
+    values: ValueDisclosure
   ) {
     begin("decided")
     field("session", session, limit: RecordLimits.name)
     field("command", id.rawValue)
     if action != .permit { field("action", action.rawValue) }
-    if command.stage != .execute { field("stage", command.stage.rawValue) }
+    if stage != .execute { field("stage", stage.rawValue) }
     // Where values are recorded they say how many they are.
-    if values == .omitted, command.parameters.count > 0 {
-      field("parameters", command.parameters.count)
-      field("parameter_bytes", command.parameters.byteCount)
+    if values == .omitted, parameters.count > 0 {
+      field("parameters", parameters.count)
+      field("parameter_bytes", parameters.byteCount)
+    }
+  }
+
+  /// A command that was permitted and asked nobody, whose record will have the number `sequence`. Returns whether its
+  /// text speaks of a secret.
+  @inline(__always)
+  mutating func permitted(
+    _ id: CommandID, _ command: Command, session: String, policy: String, _ values: ValueDisclosure,
+    _ mention: SegmentMemory.Mention, _ sequence: UInt64
+  ) -> Bool {
+    let isSecret = permit(id, command, session: session, policy: policy, values, mention, sequence)
+    self.values(command.parameters, values, isSecret: isSecret)
+    return isSecret
+  }
+
+  /// The same without the values bound to it.
+  @inline(__always)
+  private mutating func permit(
+    _ id: CommandID, _ command: Command, session: String, policy: String, _ values: ValueDisclosure,
+    _ mention: SegmentMemory.Mention, _ sequence: UInt64
+  ) -> Bool {
+    switch mention {
+    case .same(let named, let isSecret):
+      let distance = sequence &- named
+      if briefly(permitted: id, command, session: session, values, back: distance, nil) { return isSecret }
+    case .like(let named):
+      let distance = sequence &- named
+      let text = KeptText(of: command.facts)
+      if briefly(permitted: id, command, session: session, values, back: distance, text) { return text.isRedacted }
+    case .full: break
+    }
+    decided(id, stage: command.stage, command.parameters, session: session, action: .permit, values: values)
+    let isSecret = facts(command.facts, policy: policy, mention)
+    raw("}")
+    return isSecret
+  }
+
+  /// What a command's facts say, as far as no other record of the segment has said it. Returns whether the text speaks
+  /// of a secret.
+  mutating func facts(_ facts: CommandFacts, policy: String, _ mention: SegmentMemory.Mention) -> Bool {
+    switch mention {
+    case .same(let sequence, let isSecret):
+      field("same", sequence)
+      return isSecret
+    case .like(let sequence):
+      let text = KeptText(of: facts)
+      self.text(text)
+      field("like", sequence)
+      return text.isRedacted
+    case .full:
+      let text = KeptText(of: facts)
+      self.text(text)
+      shape(facts.shape, policy: policy)
+      return text.isRedacted
     }
   }
 
   /// What every command with these facts has in common, but for the text; `policy` is what decided.
-  mutating func shape(_ shape: CommandShape, policy: String) {
+  private mutating func shape(_ shape: CommandShape, policy: String) {
     key("effects")
     write(shape.effects)
     write(shape.footprint)
     write(shape.detail)
     field("policy", policy, limit: RecordLimits.name)
   }
-
-  /// In place of the text and the shape: they are those of the record with this number in the same segment.
-  mutating func same(as sequence: UInt64) { field("same", sequence) }
-
-  /// In place of the shape, behind the text.
-  mutating func like(_ sequence: UInt64) { field("like", sequence) }
 
   private mutating func write(_ effects: Effects) {
     raw("[")
@@ -224,18 +299,12 @@ extension JSONWriter {
     }
   }
 
-  /// The text without passwords, cut between two characters; of a text that is cut its length and hash are kept too.
+  /// The text, cut between two characters; of a text that is cut its length and hash are kept too.
   ///
   /// The hash is taken of the text without passwords: a hash of the original would let a password be guessed.
-  /// Returns whether there was something to take out.
-  mutating func text(of facts: CommandFacts) -> Bool {
-    guard let redacted = PasswordRedaction.redact(facts.text) else {
-      boundedText(facts.text)
-      return false
-    }
-    boundedText(redacted)
-    field("redacted", true)
-    return true
+  mutating func text(_ text: KeptText) {
+    boundedText(text.content)
+    if text.isRedacted { field("redacted", true) }
   }
 
   private mutating func boundedText(_ text: String) {
@@ -249,6 +318,14 @@ extension JSONWriter {
     var copy = text
     copy.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
     field("text_sha256", Array(hash.finalize()).hex)
+  }
+
+  /// How a command ended, in brief or whole.
+  @inline(__always)
+  mutating func ended(_ id: CommandID, _ outcome: Outcome, duration: Int64, session: String) {
+    if briefly(finished: id, outcome, duration: duration, session: session) { return }
+    finished(id, outcome, duration: duration, session: session)
+    raw("}")
   }
 
   /// A `finished` record; completion, no rows and no bytes go without saying.
@@ -288,4 +365,9 @@ extension JSONWriter {
     field("person", record.person, limit: RecordLimits.name)
     fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
   }
+}
+
+extension DecisionRecord {
+  /// Whether nobody and no rule had a part in it.
+  fileprivate var isPlainPermit: Bool { action == .permit && rule.isEmpty && reason.isEmpty && approvers.isEmpty }
 }

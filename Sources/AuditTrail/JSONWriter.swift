@@ -60,6 +60,21 @@ struct JSONWriter: ~Copyable {
     count += 1
   }
 
+  /// Has up to `limit` bytes written in place.
+  @inline(__always)
+  mutating func write(upTo limit: Int, _ body: (inout BriefCursor) -> Void) {
+    reserve(limit)
+    guard let base = storage.baseAddress else { return }
+    var cursor = BriefCursor(base + count)
+    body(&cursor)
+    count = cursor.position - base
+  }
+
+  mutating func append(utf8Of text: String) {
+    var text = text
+    text.withUTF8 { append($0.baseAddress, $0.count) }
+  }
+
   mutating func append(_ other: UnsafeRawBufferPointer) { append(other.baseAddress, other.count) }
 
   mutating func append(_ other: [UInt8]) { other.withUnsafeBytes { append($0.baseAddress, $0.count) } }

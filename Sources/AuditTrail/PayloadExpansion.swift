@@ -3,6 +3,7 @@
 /// A `decided` record may say `"same":n` in place of its text and of what that does, or `"like":n` in place of the
 /// latter alone: both are then those of record `n` of the same segment, at most `SegmentFormat.reach` bytes before. What
 /// has a default is left out too: the action `permit`, the stage `execute`, the ending `completed`, no rows, no bytes.
+/// A `BriefRecord` becomes the JSON that it stands for.
 struct PayloadExpansion {
   /// The version of segments in which records began to leave things out.
   static let firstVersion: UInt32 = 2
@@ -22,23 +23,56 @@ struct PayloadExpansion {
 
   /// The whole payload; nil when it names a record that does not hold what it leaves out.
   mutating func expand(_ stored: [UInt8], of sequence: UInt64, at offset: Int) -> [UInt8]? {
+    guard stored.first == UInt8(ascii: "{") else { return expandBrief(stored, sequence, offset) }
     guard let zero = stored.firstIndex(of: 0) else { return expandMembers(stored, sequence, offset) }
-    guard let whole = expandMembers(Array(stored[..<zero]), sequence, offset),
-      let values = BoundValues.members(stored[(zero + 1)...])
-    else { return nil }
+    return PayloadExpansion.join(expandMembers(Array(stored[..<zero]), sequence, offset), stored[(zero + 1)...])
+  }
+
+  /// Puts what is stored of bound values into an object.
+  private static func join(_ whole: [UInt8]?, _ stored: ArraySlice<UInt8>) -> [UInt8]? {
+    guard let whole, let values = BoundValues.members(stored) else { return nil }
     return whole.dropLast() + values + [UInt8(ascii: "}")]
   }
 
   private mutating func expandMembers(_ payload: [UInt8], _ sequence: UInt64, _ offset: Int) -> [UInt8]? {
     if payload.starts(with: Member.decided.utf8) { return expandDecision(payload, sequence, offset) }
-    guard payload.starts(with: Member.finished.utf8) else { return payload }
-    var whole = Array(payload.dropLast())
+    return payload.starts(with: Member.finished.utf8) ? PayloadExpansion.outcome(Array(payload.dropLast())) : payload
+  }
+
+  private mutating func expandBrief(_ payload: [UInt8], _ sequence: UInt64, _ offset: Int) -> [UInt8]? {
+    guard let brief = BriefReader(payload) else { return nil }
+    guard let distance = brief.distance else { return PayloadExpansion.outcome(brief.head) }
+    forget(before: offset - SegmentFormat.reach)
+    guard distance < sequence, let other = known[sequence - distance], other.offset < offset else { return nil }
+    var facts = other
+    if let text = brief.text {
+      facts = Facts(text: text, shape: other.shape, offset: offset)
+      remember(facts, sequence)
+    }
+    let whole = PayloadExpansion.decision(brief.head, facts)
+    return brief.values.map { PayloadExpansion.join(whole, $0) } ?? whole
+  }
+
+  /// What a `finished` record says, closed, with what goes without saying.
+  private static func outcome(_ head: [UInt8]) -> [UInt8] {
+    var whole = head
     for (member, value) in [(Member.ending, "\"completed\""), (Member.rows, "0"), (Member.bytes, "0")]
-    where payload.place(of: member) == nil {
+    where head.place(of: member) == nil {
       whole += member.utf8
       whole += value.utf8
     }
     return whole + [UInt8(ascii: "}")]
+  }
+
+  /// The same of a `decided` record.
+  private static func decision(_ head: [UInt8], _ facts: Facts) -> [UInt8] {
+    var whole = head
+    for (member, value) in [(Member.action, "\"permit\""), (Member.stage, "\"execute\"")]
+    where head.place(of: member) == nil {
+      whole += member.utf8
+      whole += value.utf8
+    }
+    return whole + facts.shape + facts.text + [UInt8(ascii: "}")]
   }
 
   private mutating func expandDecision(_ payload: [UInt8], _ sequence: UInt64, _ offset: Int) -> [UInt8]? {
@@ -64,12 +98,7 @@ struct PayloadExpansion {
       head.removeSubrange(start...)
       remember(facts, sequence)
     }
-    for (member, value) in [(Member.action, "\"permit\""), (Member.stage, "\"execute\"")]
-    where head.place(of: member) == nil {
-      head += member.utf8
-      head += value.utf8
-    }
-    return head + facts.shape + facts.text + [UInt8(ascii: "}")]
+    return PayloadExpansion.decision(head, facts)
   }
 
   /// The member at the end that names another record, with that record's number.

@@ -1,5 +1,3 @@
-import Crypto
-
 /// How a segment file is laid out. All numbers are little-endian; everything is aligned to 8 bytes.
 ///
 ///     header, 256 bytes
@@ -9,23 +7,24 @@ import Crypto
 ///      32  link to the previous segment: the hash of its last record, or of its header when it has none (32 bytes)
 ///      64  sequence number of the first record u64
 ///      72  length of the lane's name u32 · 76 the name (64 bytes) · zeros
-///     224  SHA-256 of the 224 bytes before: the link that the first record continues
+///     224  hash of the 224 bytes before: the link that the first record continues
 ///     record
 ///       0  length of the payload u32, written first
 ///       4  commit word u32, written last
 ///       8  sequence number u64 · 16 time i64 (µs since 1970)
-///      24  payload, JSON in UTF-8 and bound values, filled up with zeros to a multiple of 8
-///       …  SHA-256 of link ‖ sequence number ‖ time ‖ payload: the next link (32 bytes)
+///      24  payload, JSON in UTF-8 or a `BriefRecord`, and bound values, filled up with zeros to a multiple of 8
+///       …  hash of link ‖ sequence number ‖ time ‖ payload: the next link (32 bytes)
 ///
 /// What follows the last record is zero, but for one unfinished record that the process died in.
 ///
 /// Since version 2 a `decided` record may leave out what an earlier one of the same segment says, and names it by its
 /// sequence number, and some members have a default; see `PayloadExpansion`. Each segment can be read by itself. Since
-/// version 3 the values bound to a command follow its JSON, behind a zero byte; see `BoundValues`.
+/// version 3 the values bound to a command follow, behind a zero byte; see `BoundValues`. Since version 4 the hash is
+/// BLAKE2b-256 (before, SHA-256; see `ChainHash`), and what every statement makes is brief.
 enum SegmentFormat {
   /// "SPAUDIT" and the format's number.
   static let magic: UInt64 = 0x0154_4944_5541_5053
-  static let version: UInt32 = 3
+  static let version: UInt32 = 4
   /// Those that can be read.
   static let versions: ClosedRange<UInt32> = 1...version
   static let headerSize = 256
@@ -33,7 +32,7 @@ enum SegmentFormat {
   static let laneNameOffset = 76
   static let laneNameLimit = 64
   static let recordHeaderSize = 24
-  static let hashSize = 32
+  static let hashSize = ChainHash.size
   /// "DONE"; no byte of it is zero, so that no change of one byte makes a record look unfinished.
   static let committed: UInt32 = 0x454E_4F44
   /// No payload is longer; a length beyond it is damage.
@@ -58,11 +57,10 @@ enum SegmentFormat {
     return number
   }
 
-  static func link(_ link: [UInt8], sequenceTimeAndPayload bytes: ArraySlice<UInt8>) -> [UInt8] {
-    var hash = SHA256()
-    link.withUnsafeBytes { hash.update(bufferPointer: $0) }
-    bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
-    return Array(hash.finalize())
+  static func link(
+    _ link: [UInt8], sequenceTimeAndPayload bytes: ArraySlice<UInt8>, version: UInt32 = version
+  ) -> [UInt8] {
+    ChainHash.of(link + bytes, version: version)
   }
 }
 
@@ -91,7 +89,7 @@ struct SegmentHeader: Hashable {
     bytes.appendInteger(UInt32(truncatingIfNeeded: name.count))
     bytes += name
     bytes += [UInt8](repeating: 0, count: SegmentFormat.headerHashOffset - bytes.count)
-    return bytes + Array(SHA256.hash(data: bytes))
+    return bytes + ChainHash.of(bytes, version: version)
   }
 
   /// Why 256 bytes are not a header.
@@ -118,7 +116,7 @@ struct SegmentHeader: Hashable {
     guard SegmentFormat.versions.contains(version) else {
       throw Damage(reason: "unknown version of the format, or a changed header")
     }
-    let hash = Array(SHA256.hash(data: bytes[..<SegmentFormat.headerHashOffset]))
+    let hash = ChainHash.of(Array(bytes[..<SegmentFormat.headerHashOffset]), version: version)
     guard hash.elementsEqual(bytes[SegmentFormat.headerHashOffset...]) else {
       throw Damage(reason: "the header's hash does not fit its content")
     }

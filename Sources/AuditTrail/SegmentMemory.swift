@@ -15,32 +15,45 @@ struct SegmentMemory {
     case same(UInt64, isSecret: Bool)
   }
 
+  /// What decided, and the place of the last one in it: records name others of the same policy only.
+  private var policies = [""]
+  private var policy = 0
   private var texts = Slots<CommandFacts>()
   private var shapes = Slots<CommandShape>()
 
   /// The shortest that a record at `offset` may say.
   @inline(__always)
-  func mention(of facts: CommandFacts, policy: String, at offset: Int) -> Mention {
-    if let slot = texts.find(facts, policy, at: offset) { return .same(slot.sequence, isSecret: slot.isSecret) }
-    if let slot = shapes.find(facts.shape, policy, at: offset) { return .like(slot.sequence) }
+  mutating func mention(of facts: CommandFacts, policy: String, at offset: Int) -> Mention {
+    if policy != policies[self.policy] { meet(policy) }
+    if let slot = texts.find(facts, self.policy, at: offset) { return .same(slot.sequence, isSecret: slot.isSecret) }
+    if let slot = shapes.find(facts.shape, self.policy, at: offset) { return .like(slot.sequence) }
     return .full
+  }
+
+  @inline(never)
+  private mutating func meet(_ policy: String) {
+    if policies.count >= RecordLimits.rememberedPolicies { forget() }
+    if let known = policies.firstIndex(of: policy) {
+      self.policy = known
+    } else {
+      self.policy = policies.count
+      policies.append(policy)
+    }
   }
 
   /// Takes note of a record that was committed at `offset` and says this.
   @inline(__always)
   mutating func remember(
-    _ facts: CommandFacts, isSecret: Bool, policy: String, said: Mention, by sequence: UInt64, at offset: Int,
-    payload: Int
+    _ facts: CommandFacts, isSecret: Bool, said: Mention, by sequence: UInt64, at offset: Int, payload: Int
   ) {
     switch said {
     case .same: return
-    case .like, .full: note(facts, isSecret, policy, said, sequence, offset, payload)
+    case .like, .full: note(facts, isSecret, said, sequence, offset, payload)
     }
   }
 
   private mutating func note(
-    _ facts: CommandFacts, _ isSecret: Bool, _ policy: String, _ said: Mention, _ sequence: UInt64, _ offset: Int,
-    _ payload: Int
+    _ facts: CommandFacts, _ isSecret: Bool, _ said: Mention, _ sequence: UInt64, _ offset: Int, _ payload: Int
   ) {
     // What is remembered is kept in memory, and clients choose it.
     guard payload <= RecordLimits.remembered, facts.text.utf8.count <= RecordLimits.remembered else { return }
@@ -55,6 +68,8 @@ struct SegmentMemory {
   mutating func forget() {
     texts.forget()
     shapes.forget()
+    policies = [""]
+    policy = 0
   }
 }
 
@@ -63,31 +78,37 @@ private struct Slots<Key: AnyObject> {
   struct Slot {
     /// Held, so that its identity is not that of something else meanwhile.
     var key: Key?
+    /// The same as a number, which is compared without touching a count of references.
+    var identity: UInt = 0
     var isSecret = false
-    var policy = ""
+    var policy = 0
     var sequence: UInt64 = 0
     var offset = 0
   }
   private static var bits: Int { 10 }
   private var slots = [Slot](repeating: Slot(), count: 1 << Slots.bits)
 
+  private static func identity(_ key: Key) -> UInt { UInt(bitPattern: ObjectIdentifier(key)) }
+
   @inline(__always)
-  private func index(_ key: Key) -> Int {
-    let hash = UInt64(UInt(bitPattern: ObjectIdentifier(key))) &* 0x9E37_79B9_7F4A_7C15
-    return Int(hash >> (64 - UInt64(Slots.bits)))
+  private static func index(_ identity: UInt) -> Int {
+    Int((UInt64(identity) &* 0x9E37_79B9_7F4A_7C15) >> (64 - UInt64(bits)))
   }
 
   @inline(__always)
-  func find(_ key: Key, _ policy: String, at offset: Int) -> (sequence: UInt64, isSecret: Bool)? {
-    let index = index(key)
-    guard slots[index].key === key, offset - slots[index].offset <= SegmentFormat.reach,
-      slots[index].policy == policy
+  func find(_ key: Key, _ policy: Int, at offset: Int) -> (sequence: UInt64, isSecret: Bool)? {
+    let identity = Slots.identity(key)
+    let index = Slots.index(identity)
+    guard slots[index].identity == identity, slots[index].policy == policy,
+      offset - slots[index].offset <= SegmentFormat.reach
     else { return nil }
     return (slots[index].sequence, slots[index].isSecret)
   }
 
-  mutating func put(_ key: Key, _ isSecret: Bool, _ policy: String, _ sequence: UInt64, _ offset: Int) {
-    slots[index(key)] = Slot(key: key, isSecret: isSecret, policy: policy, sequence: sequence, offset: offset)
+  mutating func put(_ key: Key, _ isSecret: Bool, _ policy: Int, _ sequence: UInt64, _ offset: Int) {
+    let identity = Slots.identity(key)
+    slots[Slots.index(identity)] = Slot(
+      key: key, identity: identity, isSecret: isSecret, policy: policy, sequence: sequence, offset: offset)
   }
 
   mutating func forget() {

@@ -44,7 +44,7 @@ public struct AuditRecord: Hashable, Sendable {
   public var time: Int64
   /// One JSON object in UTF-8, with all members: what the stored one leaves out is there.
   public var payload: [UInt8]
-  /// SHA-256 over the link to the record before, sequence number, time and the payload as it is stored.
+  /// Over the link to the record before, sequence number, time and the payload as it is stored; see `ChainHash`.
   public var hash: [UInt8]
 }
 
@@ -150,7 +150,8 @@ final class SegmentReader {
     let content = range.lowerBound + 8
     let payload = (range.lowerBound + SegmentFormat.recordHeaderSize)..<(range.lowerBound + 24 + length)
     let stored = (range.upperBound - SegmentFormat.hashSize)..<range.upperBound
-    let hash = SegmentFormat.link(link, sequenceTimeAndPayload: window[content..<payload.upperBound])
+    let hash = SegmentFormat.link(
+      link, sequenceTimeAndPayload: window[content..<payload.upperBound], version: header.version)
     guard hash.elementsEqual(window[stored]) else {
       throw fault("the hash does not fit the record and those before it")
     }

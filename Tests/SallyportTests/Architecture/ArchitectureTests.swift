@@ -13,7 +13,7 @@ struct ArchitectureTests {
     "Residency": ["AccessModel"],
     "Postgres": ["AccessModel", "SQLAnalysis", "Identity", "NIOCore", "Crypto"],
     "AuditTrail": [
-      "AccessModel", "Enforcement", "Crypto", "Atomics", "Foundation", "FoundationEssentials", "Glibc",
+      "AccessModel", "Enforcement", "CSodium", "Crypto", "Atomics", "Foundation", "FoundationEssentials", "Glibc",
       "Synchronization",
     ],
     "Store": ["AccessModel", "Identity", "GRDB", "Foundation", "Glibc"],

@@ -54,7 +54,8 @@ import Testing
   @Test func everyChangeOfOneByteIsFound() throws {
     do {
       let lane = try fixture.lane(in: fixture.directory())
-      try lane.append(finished(1))
+      let outcome = Outcome(ending: .completed, tag: "SELECT 1", rows: 1, bytes: 11)
+      try lane.finished(CommandID(1), outcome, duration: 42, in: AuditedSession("0123456789abc"))
     }
     let found = try unnoticed(in: 1) { _, byte in
       stride(from: 0, through: 255, by: 17).map(UInt8.init).filter { $0 != byte }

@@ -184,6 +184,18 @@ import Testing
     #expect(PasswordRedaction.redact(text) == nil)
   }
 
+  /// The quick look must not miss what the slow one finds, wherever in the text it stands.
+  @Test func theQuickLookMissesNothing() {
+    for secret in ["password", "PASSWORD", "pAssWd", "x://a@", "http://u:p@h"] {
+      for before in 0..<18 {
+        for after in [0, 1, 7, 8, 9] {
+          let text = String(repeating: "x", count: before) + secret + String(repeating: "y", count: after)
+          #expect(PasswordRedaction.redact("'" + text + "'") == "'***'", "\(text)")
+        }
+      }
+    }
+  }
+
   @Test func noPrefixOfAStatementTrapsOrShowsThePassword() {
     let text = "/* a */ alter role a password E'hunter2\\'' -- password\n$a$ $ \" e'"
     for end in text.indices {
