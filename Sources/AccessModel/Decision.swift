@@ -28,11 +28,30 @@ public struct Denial: Hashable, Sendable {
   }
 }
 
-/// Who must approve a command, and how long the session waits for them.
+/// How much one approval covers. Ordered by that: the narrower of two wins.
+public enum ApprovalScope: String, Hashable, Sendable, CaseIterable, Comparable {
+  /// The one statement that was shown.
+  case statement
+  /// What the same rules hold in the rest of the transaction, as long as it does nothing else than what was shown.
+  case transaction
+  /// The same in the rest of the session.
+  case session
+
+  private var breadth: Int {
+    switch self {
+    case .statement: 0
+    case .transaction: 1
+    case .session: 2
+    }
+  }
+  public static func < (a: ApprovalScope, b: ApprovalScope) -> Bool { a.breadth < b.breadth }
+}
+
+/// Who must approve a command, how long the session waits for them, and what their approval is worth.
 ///
-/// Two approve rules that meet one command must both be met: hence the list.
+/// Two approve rules that meet one command must both be met: hence the list. Of all else the stricter holds.
 public struct ApprovalRequirement: Hashable, Sendable {
-  public struct Clause: Hashable, Sendable {
+  public struct Clause: Hashable, Sendable, Codable {
     public var rule: String
     /// Groups whose members may approve.
     public var by: [String]
@@ -49,10 +68,47 @@ public struct ApprovalRequirement: Hashable, Sendable {
   public var wait: Duration
   /// True when a rule states its own wait, so that the 60 s bound inside a transaction does not apply.
   public var waitIsExplicit: Bool
+  /// How long the request lives, also with nobody waiting; not shorter than `wait`.
+  public var expires: Duration
+  /// How long an approval that no session waits for may be used.
+  public var validFor: Duration
+  public var scope: ApprovalScope
+  /// Whether the person has to say why.
+  public var needsReason: Bool
 
-  public init(clauses: [Clause], wait: Duration, waitIsExplicit: Bool) {
+  /// How long a request lives that no session waits for, where the rule does not say.
+  public static let defaultExpiry = Duration.seconds(1800)
+  /// How long an approval may be used where the rule does not say.
+  public static let defaultValidity = Duration.seconds(600)
+
+  /// - Parameter expires: nil: as long as the session waits, or `defaultExpiry` where it does not wait.
+  public init(
+    clauses: [Clause], wait: Duration, waitIsExplicit: Bool, expires: Duration? = nil,
+    validFor: Duration = ApprovalRequirement.defaultValidity, scope: ApprovalScope = .statement,
+    needsReason: Bool = false
+  ) {
     self.clauses = clauses
     self.wait = wait
     self.waitIsExplicit = waitIsExplicit
+    self.expires = max(wait, expires ?? (wait == .zero ? ApprovalRequirement.defaultExpiry : wait))
+    self.validFor = validFor
+    self.scope = scope
+    self.needsReason = needsReason
+  }
+
+  /// The names of its rules, as messages give them.
+  public var rules: String { clauses.map(\.rule).joined(separator: ",") }
+
+  /// Both: all clauses, and of all else the stricter.
+  public func joined(with other: ApprovalRequirement) -> ApprovalRequirement {
+    var joined = self
+    joined.clauses += other.clauses
+    joined.expires = min(expires, other.expires)
+    joined.wait = min(wait, other.wait, joined.expires)
+    joined.waitIsExplicit = waitIsExplicit || other.waitIsExplicit
+    joined.validFor = min(validFor, other.validFor)
+    joined.scope = min(scope, other.scope)
+    joined.needsReason = needsReason || other.needsReason
+    return joined
   }
 }

@@ -3,9 +3,9 @@
 /// It does not try to find the password: where the text speaks of one (`password` in any case, which covers roles, user
 /// mappings, subscriptions and connection strings) or holds a URL with a user in it, every string literal goes, and
 /// every comment that speaks of one. Too much is lost rather than too little.
-enum PasswordRedaction {
+public enum PasswordRedaction {
   /// The text without its literals, or nil when there is nothing to hide.
-  static func redact(_ text: String) -> String? {
+  public static func redact(_ text: String) -> String? {
     var text = text
     guard text.withUTF8({ mayMentionSecret(UnsafeRawBufferPointer($0)) && mentionsSecret($0) }) else { return nil }
     var scanner = LiteralScanner(Array(text.utf8))

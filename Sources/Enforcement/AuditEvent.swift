@@ -135,7 +135,11 @@ public struct RecordedResult: Hashable, Sendable {
 
 /// A step in the life of an approval request.
 public struct ApprovalRecord: Hashable, Sendable {
-  public enum Step: String, Hashable, Sendable { case requested, approved, refused, expired, cancelled, consumed }
+  public enum Step: String, Hashable, Sendable {
+    case requested, approved, refused, expired, cancelled, consumed
+    /// A command was not held because of a grant of access, or of an approval that covers more than one statement.
+    case used
+  }
   public var request: Int64
   public var session: String
   public var command: CommandID

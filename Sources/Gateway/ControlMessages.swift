@@ -39,9 +39,13 @@ public struct ControlResponse: Codable, Sendable {
     public var revokedAt: Int64?
     public var connections: [String]
   }
-  /// A request for approval as an approver sees it.
+  /// A request for approval as whoever asks may see it.
   public struct Approval: Codable, Sendable {
     public var id: Int64
+    /// `statement` or `access`.
+    public var kind: String
+    /// `requested`, `approved`, `refused`, `expired`, `cancelled` or `consumed`.
+    public var status: String
     public var user: String
     public var connection: String
     public var rules: [String]
@@ -49,10 +53,26 @@ public struct ControlResponse: Codable, Sendable {
     public var needs: [String]
     public var approvedBy: [String]
     public var text: String
+    /// The values of its parameters; nil where they are not shown.
+    public var values: [String]?
+    /// How many values `text` and `values` do not show.
+    public var hiddenValues: Int
     public var effects: String
     public var footprint: String
+    /// Rows that the backend's planner expects it to touch; nil where there is no estimate.
+    public var estimatedRows: Int64?
+    /// Why, in the requester's words.
+    public var reason: String
+    /// `statement`, `transaction` or `session`.
+    public var scope: String
+    /// Seconds for which an approval may be used, or a grant lasts.
+    public var validFor: Int64
     /// Seconds since 1970.
     public var createdAt: Int64
+    public var expiresAt: Int64
+    public var validUntil: Int64?
+    /// Whether a session waits for it now.
+    public var isWaitedFor: Bool
   }
   public var error: String?
   public var hint: String?

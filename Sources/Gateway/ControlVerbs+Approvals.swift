@@ -1,6 +1,10 @@
 import AccessModel
+import AuditTrail
 import SallyportConfiguration
 import Store
+
+/// A request as the store has it, as opposed to what is shown of it.
+typealias StoredApproval = Approval
 
 /// Requests for approval, and what people decide on them.
 extension ControlVerbs {
@@ -9,24 +13,28 @@ extension ControlVerbs {
 
   func listApprovals(_ request: AuthorizedRequest) -> ControlResponse {
     var response = ControlResponse()
-    response.approvals = desk.list().filter { maySee($0, request) }.map { view(of: $0, for: request.actor) }
+    response.approvals = desk.list().filter { maySee($0.row, request) }.map { view(of: $0, for: request.actor) }
     return response
   }
 
+  /// One that waits, or what has become of it.
   func showApproval(_ request: AuthorizedRequest) throws -> ControlResponse {
     let id = try request.number()
-    let found = try desk.find(id)
-    guard maySee(found, request) else { throw ApprovalDesk.unknown(id) }
     var response = ControlResponse()
-    response.approvals = [view(of: found, for: request.actor)]
+    if let pending = try? desk.find(id) {
+      guard maySee(pending.row, request) else { throw ApprovalDesk.unknown(id) }
+      response.approvals = [view(of: pending, for: request.actor)]
+    } else {
+      guard let ended = try store.approval(id), maySee(ended.request, request) else { throw ApprovalDesk.unknown(id) }
+      response.approvals = [view(of: ended)]
+    }
     return response
   }
 
   func approve(_ request: AuthorizedRequest) throws -> ControlResponse {
     let (id, user, reason) = try decision(request)
-    let isComplete = try desk.approve(id, person: user.name, groups: user.groups, reason: reason)
-    return ControlResponse(
-      message: isComplete ? "request \(id) is approved and goes on" : "request \(id) needs more approvals")
+    let answer = try desk.approve(id, person: user.name, groups: user.groups, reason: reason)
+    return ControlResponse(message: answer.message)
   }
 
   func deny(_ request: AuthorizedRequest) throws -> ControlResponse {
@@ -37,36 +45,83 @@ extension ControlVerbs {
 
   private func decision(_ request: AuthorizedRequest) throws -> (id: Int64, user: UserSettings, reason: String) {
     guard case .person(let user) = request.actor else { throw GatewayFailure("this needs a person") }
-    let reason = request.arguments["reason"] ?? ""
-    guard reason.count <= ControlVerbs.reasonLimit else {
-      throw GatewayFailure("the reason is longer than \(ControlVerbs.reasonLimit) characters")
+    let (id, reason) = (try request.number(), try request.reason())
+    // Whoever answers for a service decides on its requests as little as on their own.
+    let requester = try desk.find(id).row.user
+    guard configuration.users[requester]?.owner != user.name else {
+      throw DeskRefusal(
+        message: "\(user.name) answers for \(requester), and nobody decides on their own request",
+        hint: "Ask another approver.")
     }
-    return (try request.number(), user, reason)
+    return (id, user, reason)
   }
 
-  private func maySee(_ pending: ApprovalDesk.Pending, _ request: AuthorizedRequest) -> Bool {
+  func maySee(_ row: NewApproval, _ request: AuthorizedRequest) -> Bool {
     if request.seesAll { return true }
     guard case .person(let user) = request.actor else { return false }
-    return pending.request.subject.user == user.name
+    return row.user == user.name
   }
 
   /// The exact text goes to an approver who is under no mask on that connection; others see it without values
   /// (DECISIONS 15).
-  private func view(of pending: ApprovalDesk.Pending, for actor: Actor) -> ControlResponse.Approval {
-    let request = pending.request
+  func view(of pending: ApprovalDesk.Pending, for actor: Actor) -> ControlResponse.Approval {
     let mayReadText: Bool =
       switch actor {
       case .account, .stranger: false
       case .person(let user):
-        configuration.subject(user: user.name, connection: request.subject.connection, clientAddress: "")
+        configuration.subject(user: user.name, connection: pending.row.connection, clientAddress: "")
           .map { !scoping($0) } ?? false
       }
-    return ControlResponse.Approval(
-      id: pending.id, user: request.subject.user, connection: request.subject.connection,
-      rules: request.requirement.clauses.map(\.rule),
-      needs: request.requirement.clauses.map { "\($0.count) of \($0.by.joined(separator: " or "))" },
-      approvedBy: pending.approvals.map(\.person),
-      text: mayReadText ? request.text : LiteralMask.masked(request.text), effects: request.effects.description,
-      footprint: request.footprint.description, createdAt: pending.createdAt)
+    var view = ControlResponse.Approval(pending.id, pending.row, status: .requested)
+    view.approvedBy = pending.approvals.map(\.person)
+    view.isWaitedFor = pending.isWaitedFor
+    view.estimatedRows = mayReadText ? pending.estimate : nil
+    guard mayReadText, let request = pending.request else { return view }
+    view.text = PasswordRedaction.redact(request.text) ?? request.text
+    view.values = BindValues.readable(request.parameters)
+    view.hiddenValues = view.values == nil ? request.parameters.count : 0
+    return view
+  }
+
+  func view(of ended: StoredApproval) -> ControlResponse.Approval {
+    var view = ControlResponse.Approval(ended.id, ended.request, status: ended.status)
+    view.approvedBy = ended.status == .refused ? [] : ended.deciders.map(\.person)
+    view.validUntil = ended.validUntil
+    return view
+  }
+}
+
+extension AuthorizedRequest {
+  /// Why, in the words of whoever asks; empty without.
+  func reason() throws -> String {
+    let reason = arguments["reason"] ?? ""
+    guard reason.count <= ControlVerbs.reasonLimit else {
+      throw GatewayFailure("the reason is longer than \(ControlVerbs.reasonLimit) characters")
+    }
+    return reason
+  }
+}
+
+extension ControlResponse.Approval {
+  /// What everybody may see of it who may see it at all.
+  fileprivate init(_ id: Int64, _ row: NewApproval, status: StoredApproval.Status) {
+    self.id = id
+    kind = row.kind.rawValue
+    self.status = status.rawValue
+    user = row.user
+    connection = row.connection
+    rules = row.terms.clauses.map(\.rule)
+    needs = row.terms.needs
+    approvedBy = []
+    text = row.maskedText
+    hiddenValues = row.terms.hiddenValues
+    effects = row.terms.effects
+    footprint = row.terms.footprint
+    reason = row.reason
+    scope = row.terms.scope
+    validFor = row.terms.validFor
+    createdAt = row.createdAt
+    expiresAt = row.expiresAt
+    isWaitedFor = false
   }
 }

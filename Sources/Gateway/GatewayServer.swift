@@ -49,7 +49,6 @@ public final class GatewayServer: Sendable {
     do {
       audit = try AuditDirectory(data: data)
       let store = try SQLiteStore(data: data)
-      _ = try store.expireOrphans(now: Clock.seconds())
       let pool = NIOThreadPool(numberOfThreads: 4)
       pool.start()
       let policy = Policy(configuration.policy, hash: configuration.policyHash)
@@ -83,6 +82,7 @@ public final class GatewayServer: Sendable {
     try controlLane.eventLoop.submit {
       try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
+    try GatewayServer.startDesk(context, controlLane, every: options.deadlines.sweep)
     (listener, address) = try GatewayServer.listen(context, reactors, states)
     control = try GatewayServer.listenControl(
       ControlClient.socketPath(data: data), context, controlGroup, controlLane)
@@ -145,6 +145,24 @@ public final class GatewayServer: Sendable {
       }.wait()
     } catch let error as AuditFailure {
       throw GatewayFailure(error.message, hint: "Check free space, and the trail with `sallyport audit verify`.")
+    }
+  }
+
+  /// What happens to requests for approval that no session waits for is recorded in the lane of the control socket.
+  private static func startDesk(
+    _ context: GatewayContext, _ lane: NIOLoopBound<AuditLane>, every pause: TimeAmount
+  ) throws {
+    let (desk, pool, logger) = (context.desk, context.pool, context.logger)
+    try desk.start(
+      record: { event in
+        lane.eventLoop.execute {
+          do { try lane.value.append(event) } catch {
+            logger.error("audit record failed", metadata: ["error": "\(error)"])
+          }
+        }
+      }, announce: { _ in })
+    lane.eventLoop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
+      if !desk.isIdle { pool.submit { _ in desk.sweep() } }
     }
   }
 

@@ -4,13 +4,17 @@ enum LiteralMask {
   ///
   /// It walks as PostgreSQL's lexer does (PostgreSQL 4.1) with standard_conforming_strings on. What it cannot follow to
   /// its end is cut off there.
-  static func masked(_ text: String) -> String { LiteralWalker(text).masked() }
+  static func masked(_ text: String) -> String { hiding(text).text }
+
+  /// The same, with how many values are hidden.
+  static func hiding(_ text: String) -> (text: String, hidden: Int) { LiteralWalker(text).masked() }
 }
 
 private struct LiteralWalker {
   private let text: [UInt8]
   private var position = 0
   private var output: [UInt8] = []
+  private var hidden = 0
 
   init(_ text: String) { self.text = Array(text.utf8) }
 
@@ -18,10 +22,15 @@ private struct LiteralWalker {
     position + offset < text.count ? text[position + offset] : 0
   }
 
-  func masked() -> String {
+  func masked() -> (text: String, hidden: Int) {
     var walker = self
     while walker.position < walker.text.count { walker.step() }
-    return String(decoding: walker.output, as: UTF8.self)
+    return (String(decoding: walker.output, as: UTF8.self), walker.hidden)
+  }
+
+  private mutating func hide() {
+    output.append(UInt8(ascii: "?"))
+    hidden += 1
   }
 
   private mutating func step() {
@@ -66,7 +75,7 @@ private struct LiteralWalker {
         position += 1
       }
     }
-    output.append(UInt8(ascii: "?"))
+    hide()
   }
 
   private mutating func copyIdentifier() {
@@ -114,11 +123,11 @@ private struct LiteralWalker {
     var close = end + 1
     while close + tag.count <= text.count, Array(text[close..<close + tag.count]) != tag { close += 1 }
     position = min(close + tag.count, text.count)
-    output.append(UInt8(ascii: "?"))
+    hide()
   }
 
   private mutating func skipNumber() {
     while position < text.count, isWord(peek()) || peek() == UInt8(ascii: ".") { position += 1 }
-    output.append(UInt8(ascii: "?"))
+    hide()
   }
 }

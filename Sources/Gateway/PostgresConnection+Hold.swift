@@ -1,91 +1,123 @@
 import AccessModel
 import Enforcement
 import NIOCore
+import PolicyEngine
 import Postgres
-
-/// A command that waits for people.
-struct HeldCommand {
-  var id: CommandID
-  var command: Command
-  var requirement: ApprovalRequirement
-  /// The request's number, once the store has it.
-  var request: Int64?
-  var deadline: Scheduled<Void>?
-  var wait: Duration
-}
 
 /// Approvals: the session waits without blocking its event loop.
 extension PostgresConnection {
   /// How long a hold may last inside a transaction, unless the rule says more (DECISIONS 13).
   private static let transactionWait = Duration.seconds(60)
 
-  func hold(_ id: CommandID, _ command: Command, _ requirement: ApprovalRequirement, _ relay: Relay) {
-    guard let subject else { return }
+  /// Holds a command that people must approve; or lets it pass, or refuses it, where that is certain at once.
+  func hold(
+    _ id: CommandID, _ command: Command, _ requirement: ApprovalRequirement, _ relay: Relay
+  ) throws(ProtocolError) {
+    if let allowance = allowance(for: command, requirement, relay) {
+      let isRecorded = noteApproval(allowance.request, .used, person: subject?.user ?? "", "", of: id)
+      guard isRecorded else { return try apply(relay.enforcer.withdraw(id, command, .unrecorded), id, command, relay) }
+      let ruling = relay.enforcer.release(id, command, approved: requirement, approvers: allowance.people)
+      return try apply(ruling, id, command, relay)
+    }
+    guard !requirement.needsReason || !relay.session.reason.isEmpty else {
+      return try apply(relay.enforcer.withdraw(id, command, .reasonMissing(requirement)), id, command, relay)
+    }
+    ask(id, command, requirement, relay)
+  }
+
+  private func ask(_ id: CommandID, _ command: Command, _ requirement: ApprovalRequirement, _ relay: Relay) {
+    guard let request = request(id, command, requirement, relay) else { return }
     let isInTransaction = relay.session.status != .idle
     let wait =
       isInTransaction && !requirement.waitIsExplicit
       ? min(requirement.wait, PostgresConnection.transactionWait) : requirement.wait
-    relay.held = HeldCommand(id: id, command: command, requirement: requirement, wait: wait)
-    let request = ApprovalRequest(
-      session: name, command: id, subject: subject, text: command.text, parameters: command.parameters,
-      effects: command.effects, footprint: command.footprint, requirement: requirement)
+    relay.held = HeldCommand(
+      id: id, command: command, requirement: requirement, wait: wait, outlives: request.outlives(wait: wait),
+      catalogue: request.catalogue)
     let desk = context.desk
     let bound = bound
     let loop = state.loop
+    let waiter: ApprovalDesk.Waiter = { resolution in loop.execute { bound.value.holdResolved(id, resolution) } }
     context.pool.runIfActive(eventLoop: loop) {
-      try desk.submit(request) { resolution in
-        loop.execute { bound.value.holdResolved(id, resolution) }
-      }
-    }.whenComplete { bound.value.holdSubmitted(id, $0, isInTransaction: isInTransaction) }
+      if wait == .zero, !request.isTransferable { throw DeskRefusal.notTransferable }
+      return try desk.enter(request, waiter: wait == .zero ? nil : waiter)
+    }.whenComplete { bound.value.holdEntered(id, $0, isInTransaction: isInTransaction) }
   }
 
-  private func holdSubmitted(_ id: CommandID, _ result: Result<Int64, any Error>, isInTransaction: Bool) {
-    guard let relay, phase == .relaying, relay.held?.id == id else {
+  private func request(
+    _ id: CommandID, _ command: Command, _ requirement: ApprovalRequirement, _ relay: Relay
+  ) -> ApprovalRequest? {
+    guard let subject else { return nil }
+    var request = ApprovalRequest(
+      session: name, command: id, subject: subject, text: command.text, parameters: command.parameters,
+      effects: command.effects, footprint: command.footprint, requirement: requirement)
+    request.database = relay.target.database
+    request.account = relay.target.account.user
+    request.path = relay.session.scope.names.path
+    request.declaredTypes = relay.session.declaredTypes(of: id)
+    request.reason = relay.session.reason
+    request.catalogue = catalogue(of: command, relay)
+    request.isSelfContained = command.isSelfContained
+    return request
+  }
+
+  /// Which catalogue a command was worked out by, where it runs code that users can change.
+  private func catalogue(of command: Command, _ relay: Relay) -> String {
+    guard command.runsChangeableCode else { return "" }
+    return context.catalogs.find(relay.target.catalogKey)?.stamp ?? "unknown"
+  }
+
+  private func holdEntered(_ id: CommandID, _ result: Result<ApprovalEntry, any Error>, isInTransaction: Bool) {
+    guard let relay, phase == .relaying, let held = relay.held, held.id == id else {
       // The person is gone already: nobody needs to approve any more.
-      if case .success(let request) = result { withdraw(request, .cancelled) }
+      if case .success(.asked(let request)) = result { withdraw(request, .cancelled) }
       return
     }
     switch result {
+    case .failure(let error as DeskRefusal) where error == .notTransferable:
+      endHold(Refusal(.notApproved, held.denial(error.message, hint: error.hint)), step: .cancelled)
     case .failure(let error):
       endHold(
         Refusal(.unavailable, Denial(rule: "gateway", reason: "the approval could not be asked for: \(error)")),
         step: .cancelled)
-    case .success(let request):
+    case .success(.cleared(let clearance)): holdCleared(held, clearance, relay)
+    case .success(.asked(let request)) where held.wait == .zero:
       relay.held?.request = request
-      noteApproval(request, .requested, person: subject?.user ?? "", "")
+      finishHold(relay)
+      settle(held, relay.enforcer.withdraw(id, held.command, held.refusalToWait(request)))
+    case .success(.asked(let request)):
+      relay.held?.request = request
+      noteApproval(request, .requested, person: subject?.user ?? "", relay.session.reason, of: id)
       startHoldDeadline(id, relay)
       tellWaiting(request, relay, isInTransaction: isInTransaction)
     }
+  }
+
+  /// It was approved before, or a grant covers it. The desk has compared what it does with what was approved.
+  private func holdCleared(_ held: HeldCommand, _ clearance: Clearance, _ relay: Relay) {
+    finishHold(relay)
+    let step = clearance.isGrant ? ApprovalRecord.Step.used : .consumed
+    let people = clearance.people.joined(separator: ",")
+    guard noteApproval(clearance.request, step, person: people, "", of: held.id) else {
+      return settle(held, relay.enforcer.withdraw(held.id, held.command, .unrecorded))
+    }
+    let scope = clearance.isGrant ? .statement : clearance.scope
+    lookAgain(ApprovedCommand(held: held, request: clearance.request, people: clearance.people, scope: scope), relay)
   }
 
   private func startHoldDeadline(_ id: CommandID, _ relay: Relay) {
     guard let held = relay.held else { return }
     let bound = bound
     relay.held?.deadline = state.loop.scheduleTask(in: TimeAmount(held.wait)) {
-      guard let relay = bound.value.relay, relay.held?.id == id else { return }
-      let rules = held.requirement.clauses.map(\.rule).joined(separator: ",")
-      bound.value.endHold(
-        Refusal(
-          .notApproved,
-          Denial(
-            rule: rules, reason: "nobody approved the statement within \(held.wait.shortDescription)",
-            hint: "Ask the approvers to be at hand, and run it again.")),
-        step: .expired)
+      guard let relay = bound.value.relay, let held = relay.held, held.id == id else { return }
+      bound.value.endHold(held.refusalInTime, step: .expired)
     }
   }
 
   /// The waiting person learns at once who can approve, how, and until when.
   private func tellWaiting(_ request: Int64, _ relay: Relay, isInTransaction: Bool) {
     guard let held = relay.held else { return }
-    let who = held.requirement.clauses
-      .map { "\($0.count) of \($0.by.joined(separator: " or "))" }.joined(separator: ", and ")
-    let locks = isInTransaction ? " Locks that your transaction holds stay held meanwhile." : ""
-    let notice = ErrorFields(
-      severity: "NOTICE", code: "01000",
-      message:
-        "waiting for approval: request \(request), rule \"\(held.requirement.clauses.map(\.rule).joined(separator: ","))\"",
-      detail: "It takes \(who), within \(held.wait.shortDescription).\(locks)",
-      hint: "They run: sallyport approvals approve \(request). Ctrl-C gives up.")
+    let notice = held.notice(request, reason: relay.session.reason, isInTransaction: isInTransaction)
     act { relay throws(ProtocolError) in relay.session.notify(notice) }
   }
 
@@ -95,38 +127,84 @@ extension PostgresConnection {
       return
     }
     switch resolution {
-    case .step(let person, let reason): noteApproval(request, .approved, person: person, reason)
+    case .step(let person, let reason): noteApproval(request, .approved, person: person, reason, of: id)
     case .refused(let person, let reason):
-      noteApproval(request, .refused, person: person, reason)
-      let rules = held.requirement.clauses.map(\.rule).joined(separator: ",")
+      noteApproval(request, .refused, person: person, reason, of: id)
       let words = reason.isEmpty ? "\(person) refused it" : "\(person) refused it: \(reason)"
       finishHold(relay)
-      settle(held, relay.enforcer.withdraw(id, held.command, Refusal(.notApproved, Denial(rule: rules, reason: words))))
-    case .approved(let people):
-      guard noteApproval(request, .consumed, person: people.joined(separator: ","), "") else {
-        return endHold(
-          Refusal(.unavailable, Denial(rule: "gateway", reason: "the audit trail cannot be written")),
-          step: .cancelled)
-      }
+      settle(held, relay.enforcer.withdraw(id, held.command, Refusal(.notApproved, held.denial(words))))
+    case .failed(let reason):
       finishHold(relay)
-      settle(
-        held,
-        relay.enforcer.release(id, held.command, approved: held.requirement, approvers: people))
+      let denial = Denial(rule: "gateway", reason: "the approval could not be used: \(reason)")
+      settle(held, relay.enforcer.withdraw(id, held.command, Refusal(.unavailable, denial)))
+    case .approved(let people):
+      finishHold(relay)
+      guard noteApproval(request, .consumed, person: people.joined(separator: ","), "", of: id) else {
+        return settle(held, relay.enforcer.withdraw(id, held.command, .unrecorded))
+      }
+      lookAgain(
+        ApprovedCommand(held: held, request: request, people: people, scope: held.requirement.scope), relay)
     }
+  }
+
+  /// What names mean, and so what the command does, may have changed while it waited: it is read once more, by a
+  /// catalogue that was read after the approval.
+  private func lookAgain(_ approved: ApprovedCommand, _ relay: Relay) {
+    relay.approved = approved
+    guard relay.names != nil else { return reconsider(approved.held.id) }
+    // Without a catalogue the command cannot be told to be the same, and is refused.
+    readCatalog(relay.target) { connection, _ in connection.reconsider(approved.held.id) }
+  }
+
+  private func reconsider(_ id: CommandID) {
+    act { relay throws(ProtocolError) in
+      if try !relay.session.reconsider(id) { relay.approved = nil }
+    }
+  }
+
+  /// The second look at a command that was approved; `command` is what it is now.
+  func decideApproved(_ id: CommandID, _ command: Command, _ relay: Relay) -> Ruling {
+    guard let approved = relay.approved, approved.held.id == id else { return relay.enforcer.admit(id, command) }
+    let held = approved.held
+    guard command.parameters.isWhole else { return .needsValues }
+    relay.approved = nil
+    guard approved.fits(command, catalogue: catalogue(of: command, relay)) else {
+      let denial = held.denial(
+        "what the statement does or touches changed while it waited, so its approval is void",
+        hint: "Run the statement again.")
+      return relay.enforcer.withdraw(id, command, Refusal(.notApproved, denial))
+    }
+    allow(held, approved.request, approved.people, approved.scope, relay)
+    return relay.enforcer.release(id, command, approved: held.requirement, approvers: approved.people)
   }
 
   /// Ends a hold with a refusal: time is up, the person gave up, or the gateway stops.
   func endHold(_ refusal: Refusal, step: ApprovalRecord.Step) {
     guard let relay, let held = relay.held else { return }
-    dropHold(relay, step: step, reason: refusal.denial.reason)
+    // Whoever gives up does not want it any more; otherwise the request may live on.
+    if refusal.kind == .cancelled {
+      dropHold(relay, step: step, reason: refusal.denial.reason)
+    } else {
+      leaveHold(relay, step: step, reason: refusal.denial.reason)
+    }
     settle(held, relay.enforcer.withdraw(held.id, held.command, refusal))
+  }
+
+  /// Forgets a hold that nobody waits for any more; its request lives on if the rule lets it.
+  func leaveHold(_ relay: Relay, step: ApprovalRecord.Step, reason: String) {
+    guard let held = relay.held, held.outlives, let request = held.request else {
+      return dropHold(relay, step: step, reason: reason)
+    }
+    let desk = context.desk
+    context.pool.submit { _ in desk.leave(request) }
+    finishHold(relay)
   }
 
   /// Forgets a hold whose command will not run, and takes it off the approvers' list.
   func dropHold(_ relay: Relay, step: ApprovalRecord.Step, reason: String) {
     guard let held = relay.held else { return }
     if let request = held.request {
-      noteApproval(request, step, person: subject?.user ?? "", reason)
+      noteApproval(request, step, person: subject?.user ?? "", reason, of: held.id)
       withdraw(request, step)
     }
     finishHold(relay)
@@ -144,20 +222,8 @@ extension PostgresConnection {
 
   private func settle(_ held: HeldCommand, _ ruling: consuming Ruling) {
     guard phase == .relaying, let relay else { return }
-    switch consume ruling {
-    case .forward(let permit):
-      begin(held.id, held.command, relay)
-      resolveHeld(.forward(permit), held.id, relay)
-    case .refuse(let refusal): resolveHeld(.refuse(refusal), held.id, relay)
-    case .hold(let requirement): hold(held.id, held.command, requirement, relay)
-    case .needsValues:
-      act { relay throws(ProtocolError) in try relay.session.awaitValues(of: held.id, held.command) }
-    }
-  }
-
-  private func resolveHeld(_ verdict: consuming Verdict, _ id: CommandID, _ relay: Relay) {
     do throws(ProtocolError) {
-      try relay.session.resolve(id, verdict)
+      try apply(ruling, held.id, held.command, relay)
       act { _ throws(ProtocolError) in }
     } catch {
       let error = error
@@ -167,10 +233,9 @@ extension PostgresConnection {
 
   @discardableResult
   private func noteApproval(
-    _ request: Int64, _ step: ApprovalRecord.Step, person: String, _ reason: String
+    _ request: Int64, _ step: ApprovalRecord.Step, person: String, _ reason: String, of command: CommandID
   ) -> Bool {
     guard let relay else { return false }
-    let command = relay.held?.id ?? CommandID(0)
     return relay.enforcer.note(
       .approval(
         ApprovalRecord(
@@ -178,10 +243,41 @@ extension PostgresConnection {
   }
 }
 
-extension Duration {
-  /// `90 s`, `2 min`: for people.
-  var shortDescription: String {
-    let seconds = components.seconds
-    return seconds >= 120 && seconds % 60 == 0 ? "\(seconds / 60) min" : "\(seconds) s"
+// MARK: - What one approval covers
+
+extension PostgresConnection {
+  private func allow(
+    _ held: HeldCommand, _ request: Int64, _ people: [String], _ scope: ApprovalScope, _ relay: Relay
+  ) {
+    switch scope {
+    case .statement: return
+    // Without a transaction block the transaction is the statement.
+    case .transaction: guard relay.session.status != .idle else { return }
+    case .session: break
+    }
+    guard !held.command.effects.isUnknown, relay.allowances.count < 100 else { return }
+    relay.allowances.append(
+      Allowance(
+        request: request, people: people, clauses: held.requirement.clauses, effects: held.command.effects,
+        scope: scope))
   }
+
+  private func allowance(
+    for command: Command, _ requirement: ApprovalRequirement, _ relay: Relay
+  ) -> Allowance? {
+    if relay.session.status == .idle { relay.allowances.removeAll { $0.scope == .transaction } }
+    return relay.allowances.first { $0.covers(command, requirement) }
+  }
+
+  /// What was approved for a transaction ends with it.
+  func noteTransactionEnds(_ command: Command, _ relay: Relay) {
+    if command.mayEndTransaction { relay.allowances.removeAll { $0.scope == .transaction } }
+  }
+}
+
+extension DeskRefusal {
+  /// Nobody could tell the command again once its session has gone on.
+  static let notTransferable = DeskRefusal(
+    message: "it cannot be approved for later, as what it does depends on this session",
+    hint: "Send it by itself, outside a pipeline, with its text instead of EXECUTE.")
 }

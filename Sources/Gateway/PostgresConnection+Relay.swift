@@ -53,7 +53,13 @@ extension PostgresConnection {
   // MARK: Commands
 
   private func decide(_ id: CommandID, _ command: Command, _ relay: Relay) throws(ProtocolError) {
-    let ruling = relay.enforcer.admit(id, command)
+    guard relay.approved == nil else { return try apply(decideApproved(id, command, relay), id, command, relay) }
+    try apply(relay.enforcer.admit(id, command), id, command, relay)
+  }
+
+  func apply(
+    _ ruling: consuming Ruling, _ id: CommandID, _ command: Command, _ relay: Relay
+  ) throws(ProtocolError) {
     switch consume ruling {
     case .forward(let permit):
       state.counters.permitted &+= 1
@@ -64,13 +70,14 @@ extension PostgresConnection {
       try relay.session.resolve(id, .refuse(refusal))
     case .hold(let requirement):
       state.counters.held &+= 1
-      hold(id, command, requirement, relay)
+      try hold(id, command, requirement, relay)
     case .needsValues: try relay.session.awaitValues(of: id, command)
     }
   }
 
   func begin(_ id: CommandID, _ command: Command, _ relay: Relay) {
     guard command.stage == .execute else { return }
+    if !relay.allowances.isEmpty { noteTransactionEnds(command, relay) }
     // Commands that never end, such as a Bind without its Execute, must not pile up.
     if relay.underWay.count > 1_000 {
       relay.underWay.removeAll()
@@ -197,7 +204,7 @@ extension PostgresConnection {
   /// What the audit trail must know when a session ends, in whatever way.
   func closeRelay() {
     guard let relay else { return }
-    if relay.held != nil { dropHold(relay, step: .cancelled, reason: closingReason) }
+    if relay.held != nil { leaveHold(relay, step: .cancelled, reason: closingReason) }
     for command in relay.underWay.all {
       _ = relay.enforcer.finish(
         command.id, relay.session.outcome(ofLost: command.id), duration: Clock.monotonic() - command.began)

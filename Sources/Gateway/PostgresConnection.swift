@@ -43,6 +43,10 @@ final class PostgresConnection {
     let backendIsEncrypted: Bool
     var clientKey: BackendKeyData?
     var held: HeldCommand?
+    /// Present while a command that was approved is looked at once more.
+    var approved: ApprovedCommand?
+    /// What approvals cover beyond one statement.
+    var allowances: [Allowance] = []
     var underWay = CommandsUnderWay()
     /// Present when names matter to the policy.
     var names: SessionAnalyses?

@@ -96,14 +96,36 @@ public struct Approval: Sendable, Hashable {
   public var count: Int
   /// How long the session waits; nil when the rule does not say, then `Approval.defaultWait`.
   public var wait: Duration?
+  /// How long the request lives; nil when the rule does not say, see `ApprovalRequirement`.
+  public var expires: Duration?
+  /// How long an approval may be used that no session waits for; nil when the rule does not say.
+  public var validFor: Duration?
+  public var scope: ApprovalScope
+  /// Whether the person has to say why.
+  public var needsReason: Bool
 
   /// How long a session waits under a rule that does not say.
   public static let defaultWait = Duration.seconds(60)
 
-  public init(by: [String], count: Int = 1, wait: Duration? = nil) {
+  public init(
+    by: [String], count: Int = 1, wait: Duration? = nil, expires: Duration? = nil, validFor: Duration? = nil,
+    scope: ApprovalScope = .statement, needsReason: Bool = false
+  ) {
     self.by = by
     self.count = count
     self.wait = wait
+    self.expires = expires
+    self.validFor = validFor
+    self.scope = scope
+    self.needsReason = needsReason
+  }
+
+  /// What it asks, as the rule of this name.
+  func requirement(of rule: String) -> ApprovalRequirement {
+    ApprovalRequirement(
+      clauses: [ApprovalRequirement.Clause(rule: rule, by: by, count: max(1, count))],
+      wait: wait ?? Approval.defaultWait, waitIsExplicit: wait != nil, expires: expires,
+      validFor: validFor ?? ApprovalRequirement.defaultValidity, scope: scope, needsReason: needsReason)
   }
 }
 

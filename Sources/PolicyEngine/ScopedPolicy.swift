@@ -27,6 +27,26 @@ public struct ScopedPolicy: Sendable {
   /// False when no grant concerns this person on this connection, whatever the command.
   public var hasAccess: Bool { granted != nil }
 
+  /// Whether some rule may hold a command for approval.
+  public var mayHold: Bool {
+    restrictions.contains { restriction in
+      if case .approval = restriction.demand { return !restriction.isShadow }
+      return false
+    }
+  }
+
+  /// What people have to agree to so that commands with these effects are not held one by one: the rules that name one of
+  /// the effects, or where none does, those that name no effect. nil when no rule would hold such a command.
+  public func requirement(forEffects effects: Effects) -> ApprovalRequirement? {
+    let asking = restrictions.compactMap { restriction -> (selector: EffectSelector?, asks: ApprovalRequirement)? in
+      guard case .approval(let approval) = restriction.demand, !restriction.isShadow else { return nil }
+      return (restriction.when.effects, approval.requirement(of: restriction.name))
+    }
+    let named = asking.filter { $0.selector?.mayMatch(effects) ?? false }
+    let all = (named.isEmpty ? asking.filter { $0.selector == nil } : named).map(\.asks)
+    return all.dropFirst().reduce(all.first) { $0?.joined(with: $1) }
+  }
+
   /// What is to become of one command. Total: it answers for every command, and never waits.
   public func decide(_ command: Command) -> Decision { evaluate(command).decision }
 
@@ -118,17 +138,9 @@ struct Restriction: Sendable, Hashable {
 }
 
 extension ApprovalRequirement? {
-  /// Adds one more clause; of all waits the shortest stays.
+  /// Adds one more clause; of all else the stricter stays.
   fileprivate mutating func join(_ approval: Approval, of rule: String) {
-    let clause = ApprovalRequirement.Clause(rule: rule, by: approval.by, count: max(1, approval.count))
-    let wait = approval.wait ?? Approval.defaultWait
-    guard var joined = self else {
-      self = ApprovalRequirement(clauses: [clause], wait: wait, waitIsExplicit: approval.wait != nil)
-      return
-    }
-    joined.clauses.append(clause)
-    joined.wait = Swift.min(joined.wait, wait)
-    joined.waitIsExplicit = joined.waitIsExplicit || approval.wait != nil
-    self = joined
+    let more = approval.requirement(of: rule)
+    self = self?.joined(with: more) ?? more
   }
 }

@@ -61,10 +61,22 @@ extension ConfigurationReader {
 
   /// An approval that too few people could ever give is a refusal in disguise.
   private func checkApprovals() {
+    let approvers = roles[.approver]?.value
+    // A group that is misspelled among the approvers is reported as that.
+    let known = Set(users.values.flatMap(\.value.groups))
+    let knowsApprovers = approvers?.allSatisfy(known.contains) ?? true
     for reference in references.approvals {
       let (groups, count) = reference.value
-      let people = users.values.filter { user in
+      let members = users.values.filter { user in
         user.value.kind == .person && user.value.groups.contains(where: groups.contains)
+      }
+      let people = members.filter { member in
+        (knowsApprovers ? approvers : nil).map { member.value.groups.contains(where: $0.contains) } ?? true
+      }
+      if people.isEmpty, !members.isEmpty, knowsApprovers {
+        mistakes.add(
+          reference.place, "nobody of \(groups.joined(separator: ", ")) has the role approver",
+          "Add the group to roles: { approver: […] }.")
       }
       guard !people.isEmpty, people.count < count else { continue }
       mistakes.add(

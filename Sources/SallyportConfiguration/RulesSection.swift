@@ -81,19 +81,6 @@ extension ConfigurationReader {
     }
     return nil
   }
-
-  private func approval(_ value: YAMLValue) -> Approval? {
-    guard var keys = MappingReader(value, "approve", mistakes, .approve) else { return nil }
-    let by = keys.require("by", "Name the groups that may approve, such as by: [dba].")
-    let groups = by.flatMap { self.groups($0, "by") }
-    let count = keys.take("count").map { integer($0, "count") } ?? 1
-    let waitValue = keys.take("wait")
-    let wait = waitValue.flatMap { duration($0, "wait") }
-    keys.finish()
-    guard let by, let groups, let count else { return nil }
-    references.approvals.append(Located(value: (groups, count), place: by.place))
-    return Approval(by: groups, count: count, wait: wait)
-  }
 }
 
 extension Action {
@@ -128,12 +115,4 @@ extension MappingShape {
       Key("approve", .mapping(.approve), "People must agree before the command runs."),
       Key("mask", .mapping(.mask), "Columns whose values do not leave."),
     ], planned: ["limit"], oneOf: ["approve", "mask"])
-
-  static let approve = MappingShape(
-    "approve",
-    [
-      Key("by", .oneOrMore(.text), "Groups whose members may approve.", required: true),
-      Key("count", .integer(1...100), "How many distinct people, never the requester. Default: 1."),
-      Key("wait", .duration, "How long the session waits. Default: 60s."),
-    ], planned: ["expires", "valid_for", "scope", "reason"])
 }

@@ -132,6 +132,19 @@ enum Schema {
           CREATE INDEX approvals_by_status ON approvals (status, id);
           """)
     }
+    migrator.registerMigration("2 approvals outlive sessions") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE approvals ADD COLUMN kind TEXT NOT NULL DEFAULT 'statement' CHECK (kind IN ('statement', 'access'));
+          ALTER TABLE approvals ADD COLUMN terms TEXT NOT NULL DEFAULT '{}';
+          ALTER TABLE approvals ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+          ALTER TABLE approvals ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0;
+          ALTER TABLE approvals ADD COLUMN valid_until INTEGER;
+          ALTER TABLE approvals ADD COLUMN code BLOB;
+          UPDATE approvals SET status = 'expired' WHERE status IN ('requested', 'approved');
+          CREATE INDEX approvals_by_user ON approvals (user, connection, status);
+          """)
+    }
     return migrator
   }
 }

@@ -39,27 +39,42 @@ public protocol Store: Sendable {
   /// Stores a request for approval and returns its number.
   func insertApproval(_ request: NewApproval) throws(StoreError) -> Int64
 
-  /// Adds what one person decided; a person decides once, and never on their own request.
+  /// Adds what one person decided; a person decides once, and never on their own request. Throws `.approvalEnded` also for
+  /// a request whose time is up.
   ///
-  /// - Parameter status: what the request comes to by that; `.requested` while more approvals are needed.
+  /// - Parameters:
+  ///   - status: what the request comes to by that; `.requested` while more approvals are needed.
+  ///   - validUntil: for `.approved`, when it cannot be used any more; nil for no end of its own.
   func recordApprovalStep(
-    id: Int64, decider: Approval.Decider, status: Approval.Status, now: Int64
+    id: Int64, decider: Approval.Decider, status: Approval.Status, validUntil: Int64?, now: Int64
   ) throws(StoreError) -> Approval
 
   /// Ends a request that was not used: `.expired` or `.cancelled`. False when it had ended before.
   func endApproval(id: Int64, status: Approval.Status, now: Int64) throws(StoreError) -> Bool
 
-  /// Uses an approval up. True exactly once, and only for one that was approved; committed when this returns.
+  /// Uses an approval up. True exactly once, only for one that was approved, while it is valid, and not before it was
+  /// given; committed when this returns.
   func consumeApproval(id: Int64, now: Int64) throws(StoreError) -> Bool
+
+  /// Notes that a code for this request was handed out, as its hash. `useApprovalCode` is true once for it.
+  func setApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError)
+  func useApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError) -> Bool
 
   /// Requests that wait for somebody, the oldest first.
   func pendingApprovals() throws(StoreError) -> [Approval]
 
+  /// What was approved for one person on one connection and is neither used nor out of time; the oldest first.
+  func approved(
+    _ kind: Approval.Kind, user: String, connection: String, now: Int64
+  ) throws(StoreError) -> [Approval]
+
+  /// All grants of access that are asked for or live, the oldest first.
+  func accessGrants(now: Int64) throws(StoreError) -> [Approval]
+
   func approval(_ id: Int64) throws(StoreError) -> Approval?
 
-  /// At start: ends what a process before this one left behind, since the exact text of a request lives only in the
-  /// process that holds it (DECISIONS 15). Returns the requests that ended.
-  func expireOrphans(now: Int64) throws(StoreError) -> [Approval]
+  /// Ends the requests and approvals whose time is up, and returns them.
+  func expireApprovals(now: Int64) throws(StoreError) -> [Approval]
 }
 
 /// Why the store did not do what was asked.
@@ -122,56 +137,4 @@ public enum StoreError: Error, Hashable, Sendable {
     case .failed: "Check free space and permissions of the data folder."
     }
   }
-}
-
-/// A request for approval that is about to be stored.
-public struct NewApproval: Hashable, Sendable {
-  public var session: String
-  public var command: UInt64
-  /// Who asks.
-  public var user: String
-  public var connection: String
-  public var rule: String
-  /// The text as it may be stored: values masked.
-  public var maskedText: String
-  /// Keyed hash of the exact text and values (DECISIONS 15).
-  public var textHMAC: [UInt8]
-  public var createdAt: Int64
-
-  public init(
-    session: String, command: UInt64, user: String, connection: String, rule: String, maskedText: String,
-    textHMAC: [UInt8], createdAt: Int64
-  ) {
-    self.session = session
-    self.command = command
-    self.user = user
-    self.connection = connection
-    self.rule = rule
-    self.maskedText = maskedText
-    self.textHMAC = textHMAC
-    self.createdAt = createdAt
-  }
-}
-
-/// A stored request for approval with what people decided on it.
-public struct Approval: Hashable, Sendable {
-  /// Where a request stands.
-  public enum Status: String, Hashable, Sendable, CaseIterable {
-    case requested, approved, refused, expired, cancelled, consumed
-  }
-  /// One person's decision.
-  public struct Decider: Hashable, Sendable, Codable {
-    public var person: String
-    public var reason: String
-    public init(person: String, reason: String) {
-      self.person = person
-      self.reason = reason
-    }
-  }
-  public var id: Int64
-  public var request: NewApproval
-  public var status: Status
-  /// When the status last changed; nil while it is requested.
-  public var decidedAt: Int64?
-  public var deciders: [Decider]
 }

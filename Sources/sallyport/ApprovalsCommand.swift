@@ -5,18 +5,21 @@ import Gateway
 /// `sallyport approvals`: statements that wait for people.
 struct ApprovalsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "approvals", abstract: "List, show, approve and deny waiting statements.",
-    discussion: "Approvers show who they are by their own token, in the environment variable SALLYPORT_TOKEN.",
+    commandName: "approvals", abstract: "List, show, approve and deny requests for approval.",
+    discussion: """
+      Approvers show who they are by their own token, in the environment variable SALLYPORT_TOKEN, and need the role \
+      approver. Exit code 1 when the gateway refuses.
+      """,
     subcommands: [List.self, Show.self, Approve.self, Deny.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the statements that wait.")
+    static let configuration = CommandConfiguration(abstract: "List the requests that wait for somebody.")
     @OptionGroup var control: ControlOptions
 
     func run() throws {
       let response = try control.ask(.approvalsList)
       if control.json { return try control.printJSON(response) }
-      let waiting = response.approvals ?? []
+      let waiting = (response.approvals ?? [])
       if waiting.isEmpty { Output.line("nothing waits for approval") }
       for approval in waiting {
         let text = approval.text.split(whereSeparator: \.isNewline).joined(separator: " ")
@@ -28,7 +31,7 @@ struct ApprovalsCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show one waiting statement.")
+    static let configuration = CommandConfiguration(abstract: "Show one request, or what became of it.")
     @OptionGroup var control: ControlOptions
     @Argument(help: "The request's number.")
     var id: Int64
@@ -36,22 +39,12 @@ struct ApprovalsCommand: ParsableCommand {
     func run() throws {
       let response = try control.ask(.approvalsShow, ["id": String(id)])
       if control.json { return try control.printJSON(response) }
-      for approval in response.approvals ?? [] {
-        Output.line("request     \(approval.id)")
-        Output.line("by          \(approval.user) on \(approval.connection)")
-        Output.line("rules       \(approval.rules.joined(separator: ", "))")
-        Output.line("needs       \(approval.needs.joined(separator: ", and "))")
-        Output.line(
-          "approved by \(approval.approvedBy.isEmpty ? "nobody yet" : approval.approvedBy.joined(separator: ", "))")
-        Output.line("may do      \(approval.effects)")
-        Output.line("touches     \(approval.footprint)")
-        Output.line("statement   \(approval.text)")
-      }
+      for approval in response.approvals ?? [] { Output.line(ApprovalText.lines(approval).joined(separator: "\n")) }
     }
   }
 
   struct Approve: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Let a waiting statement go on.")
+    static let configuration = CommandConfiguration(abstract: "Agree to a request.")
     @OptionGroup var control: ControlOptions
     @Argument(help: "The request's number.")
     var id: Int64
@@ -62,7 +55,7 @@ struct ApprovalsCommand: ParsableCommand {
   }
 
   struct Deny: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Refuse a waiting statement.")
+    static let configuration = CommandConfiguration(abstract: "Refuse a request.")
     @OptionGroup var control: ControlOptions
     @Argument(help: "The request's number.")
     var id: Int64
@@ -76,5 +69,38 @@ struct ApprovalsCommand: ParsableCommand {
     let response = try control.ask(verb, ["id": String(id), "reason": reason])
     if control.json { return try control.printJSON(response) }
     Output.line(response.message ?? "")
+  }
+}
+
+/// A request for approval as people read it.
+enum ApprovalText {
+  static func lines(_ approval: ControlResponse.Approval) -> [String] {
+    var lines = [
+      "request     \(approval.id), \(approval.status)", "by          \(approval.user) on \(approval.connection)",
+      "rules       \(approval.rules.joined(separator: ", "))",
+      "needs       \(approval.needs.joined(separator: ", and "))",
+      "approved by \(approval.approvedBy.isEmpty ? "nobody yet" : approval.approvedBy.joined(separator: ", "))",
+      "reason      \(approval.reason.isEmpty ? "none given" : approval.reason)",
+      "may do      \(approval.effects)", "touches     \(approval.footprint)",
+      "rows        \(approval.estimatedRows.map { "about \($0)" } ?? "no estimate")",
+      "covers      \(covers(approval))",
+      "until       \(Date(timeIntervalSince1970: TimeInterval(approval.validUntil ?? approval.expiresAt)).ISO8601Format())",
+    ]
+    if approval.kind == "access" { return lines.filter { !$0.hasPrefix("rows ") && !$0.hasPrefix("touches ") } }
+    lines.append("statement   \(approval.text)")
+    for (index, value) in (approval.values ?? []).enumerated() { lines.append("  $\(index + 1) = \(value)") }
+    if approval.hiddenValues > 0 { lines.append("  \(approval.hiddenValues) values hidden") }
+    return lines
+  }
+
+  private static func covers(_ approval: ControlResponse.Approval) -> String {
+    let time = "\(approval.validFor) s"
+    if approval.kind == "access" { return "what these rules hold and does no more than that, for \(time)" }
+    switch approval.scope {
+    case "transaction": return "what these rules hold in the transaction and does no more than this"
+    case "session": return "what these rules hold in the session and does no more than this"
+    default:
+      return approval.isWaitedFor ? "this statement; a session waits for it" : "this statement once, within \(time)"
+    }
   }
 }

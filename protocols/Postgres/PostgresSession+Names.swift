@@ -33,7 +33,9 @@ extension PostgresSession {
 
   /// True when the text is ready to be decided as it is; false when the frame waits for the search_path.
   mutating func hasPath(for analysis: Analysis) -> Bool {
-    guard followsNames, analysis.traits.needsPath, names.wantsPath else { return true }
+    guard followsNames, analysis.traits.needsPath || bindsToPath && !analysis.effects.isEmpty, names.wantsPath else {
+      return true
+    }
     // In a pipeline our own messages would end or begin what is the client's to end and begin; in a failed transaction
     // nothing is answered. There names stay open, and may stand for anything of that name.
     guard !isSegmentOpen, status != .failed, unsafeText == nil else { return true }

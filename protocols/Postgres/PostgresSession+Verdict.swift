@@ -86,6 +86,7 @@ extension PostgresSession {
   mutating func noteSessionEffects(of analysis: Analysis?) {
     if changesNothing(analysis) { return }
     names.sent(analysis)
+    noteReason(analysis)
     switch analysis?.forgets ?? .everything {
     case .nothing: break
     case .statement(let name):

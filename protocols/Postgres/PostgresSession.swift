@@ -121,6 +121,12 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   let followsNames: Bool
   /// Whether what is pipelined behind unknown code waits until that has run.
   let waitsForUnknownCode: Bool
+  /// Whether commands may be approved, and so are to be known by the search_path and role under which they run.
+  let bindsToPath: Bool
+  /// What the person says their work is for: `sallyport.reason`, as start-up or the last SET has it; empty without.
+  public internal(set) var reason: String
+  /// That of the start-up packet.
+  let initialReason: String
   /// Whether any mask may apply: then columns are looked at, else rows pass unseen.
   var maskable: Bool
   var client = FrameStream(from: .client)
@@ -180,15 +186,20 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   ///   - followsNames: whether `analyses` resolves names, so that the session's search_path is of use.
   ///   - waitsForUnknownCode: whether what is pipelined behind unknown code is only read once that has run; false where
   ///     no decision depends on what texts say.
+  ///   - bindsToPath: whether commands may be approved, which binds them to search_path and role.
+  ///   - reason: `sallyport.reason` of the start-up packet.
   public init(
     ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, followsNames: Bool = false,
-    waitsForUnknownCode: Bool = true, limits: Limits = .standard
+    waitsForUnknownCode: Bool = true, bindsToPath: Bool = false, reason: String = "", limits: Limits = .standard
   ) {
     self.limits = limits
     self.analyses = analyses
     self.maskable = maskable
     self.followsNames = followsNames
     self.waitsForUnknownCode = waitsForUnknownCode
+    self.bindsToPath = bindsToPath
+    self.reason = PostgresSession.readable(reason)
+    initialReason = self.reason
     status = ready.status
     for (name, value) in ready.settings { noteSetting(name, value) }
   }

@@ -14,6 +14,8 @@ struct StatementRegistry {
     var pending: [(segment: Int, analysis: Analysis?)] = []
     /// Of its parameters, as far as they were said: only for those who read values, nothing is decided by them.
     var types: [UInt32] = []
+    /// What of them the client itself declared.
+    var declared: [UInt32] = []
   }
   private var entries: [String: Entry] = [:]
 
@@ -46,6 +48,7 @@ struct StatementRegistry {
   mutating func parseSent(_ name: String, _ analysis: Analysis, types: [UInt32] = [], segment: Int) {
     entries[name, default: Entry()].pending.append((segment, analysis))
     entries[name]?.types = types
+    if !types.isEmpty || entries[name]?.declared.isEmpty == false { entries[name]?.declared = types }
   }
 
   /// Types of a statement's parameters, 0 or left out where not known.
@@ -53,6 +56,9 @@ struct StatementRegistry {
 
   /// The backend says them, in answer to a Describe.
   mutating func described(_ name: String, types: [UInt32]) { entries[name]?.types = types }
+
+  /// The types that the client declared with the last text of this name.
+  func declaredTypes(of name: String) -> [UInt32] { entries[name]?.declared ?? [] }
 
   mutating func parseCompleted(_ name: String) {
     guard var entry = entries[name], !entry.pending.isEmpty else { return }

@@ -18,6 +18,7 @@ struct ApprovalDeskTests {
         case .step(let person, _): words.append("step \(person)")
         case .approved(let people): words.append("approved \(people.joined(separator: ","))")
         case .refused(let person, let reason): words.append("refused \(person) \(reason)")
+        case .failed(let reason): words.append("failed \(reason)")
         }
       }
     }
@@ -39,7 +40,10 @@ struct ApprovalDeskTests {
       session: "s", command: CommandID(1), subject: Subject(user: "ana", groups: ["dba"], connection: "shop"),
       text: "DELETE FROM orders WHERE note = 'secret 42'", parameters: .none, effects: .write, footprint: .nothing,
       requirement: ApprovalRequirement(clauses: clauses, wait: .seconds(60), waitIsExplicit: true))
-    return try desk.submit(request) { [heard] in heard.hear($0) }
+    guard case .asked(let id) = try desk.enter(request, waiter: { [heard] in heard.hear($0) }) else {
+      throw TestFailure("it did not wait")
+    }
+    return id
   }
 
   private func clause(_ count: Int, _ groups: String...) -> ApprovalRequirement.Clause {
@@ -49,7 +53,7 @@ struct ApprovalDeskTests {
   @Test("One approval of one is enough, and is used up in the store")
   func single() throws {
     let id = try submit([clause(1, "dba")])
-    #expect(try desk.approve(id, person: "dora", groups: ["dba"], reason: "ok"))
+    #expect(try desk.approve(id, person: "dora", groups: ["dba"], reason: "ok").isComplete)
     #expect(heard.all == ["step dora", "approved dora"])
     #expect(try store.approval(id)?.status == .consumed)
     #expect(throws: DeskRefusal.self) { try desk.approve(id, person: "eve", groups: ["dba"], reason: "") }
@@ -58,9 +62,9 @@ struct ApprovalDeskTests {
   @Test("People are counted, not approvals: the same person twice is one")
   func distinct() throws {
     let id = try submit([clause(2, "dba")])
-    #expect(try !desk.approve(id, person: "dora", groups: ["dba"], reason: ""))
+    #expect(try !desk.approve(id, person: "dora", groups: ["dba"], reason: "").isComplete)
     #expect(throws: DeskRefusal.self) { try desk.approve(id, person: "dora", groups: ["dba"], reason: "") }
-    #expect(try desk.approve(id, person: "eve", groups: ["dba"], reason: ""))
+    #expect(try desk.approve(id, person: "eve", groups: ["dba"], reason: "").isComplete)
     #expect(heard.all.last == "approved dora,eve")
   }
 
@@ -82,10 +86,10 @@ struct ApprovalDeskTests {
   @Test("Two approve rules must both be met; one person of both groups meets both")
   func clauses() throws {
     let first = try submit([clause(1, "dba"), clause(1, "security")])
-    #expect(try !desk.approve(first, person: "dora", groups: ["dba"], reason: ""))
-    #expect(try desk.approve(first, person: "sam", groups: ["security"], reason: ""))
+    #expect(try !desk.approve(first, person: "dora", groups: ["dba"], reason: "").isComplete)
+    #expect(try desk.approve(first, person: "sam", groups: ["security"], reason: "").isComplete)
     let second = try submit([clause(1, "dba"), clause(1, "security")])
-    #expect(try desk.approve(second, person: "dora", groups: ["dba", "security"], reason: ""))
+    #expect(try desk.approve(second, person: "dora", groups: ["dba", "security"], reason: "").isComplete)
   }
 
   @Test("A refusal ends the request, and the person who waits learns why")

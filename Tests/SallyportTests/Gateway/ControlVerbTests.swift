@@ -132,8 +132,8 @@ struct ControlVerbTests {
       session: "s", command: CommandID(1), subject: Subject(user: "bo", groups: [], connection: "shop"),
       text: "DELETE FROM t WHERE ssn = '123'", parameters: .none, effects: .write, footprint: .nothing,
       requirement: ApprovalRequirement(
-        clauses: [.init(rule: "r", by: ["dba"], count: 1)], wait: .seconds(1), waitIsExplicit: true))
-    _ = try verbs.desk.submit(request) { _ in }
+        clauses: [.init(rule: "r", by: ["dba"], count: 1)], wait: .seconds(600), waitIsExplicit: true))
+    _ = try verbs.desk.enter(request, waiter: { _ in })
     func text(_ token: String?) throws -> String? {
       let request = ControlRequest(.approvalsList, token: token)
       return try verbs.perform(try verbs.authorize(request, uid: 7, isOperator: true)).approvals?.first?.text

@@ -151,7 +151,10 @@ struct GoodConfigurationTests {
           name: "schema-changes-are-reviewed",
           when: Matcher(labels: ["env": ["prod"]], protocols: ["postgres"], effects: EffectSelector(.define)),
           unless: Matcher(users: ["no"], groups: ["dba"]),
-          then: .approve(Approval(by: ["dba", "security"], count: 2, wait: .seconds(300)))))
+          then: .approve(
+            Approval(
+              by: ["dba", "security"], count: 2, wait: .seconds(300), expires: .seconds(1800),
+              validFor: .seconds(600), scope: .transaction, needsReason: true))))
     #expect(
       rules[2]
         == Rule(

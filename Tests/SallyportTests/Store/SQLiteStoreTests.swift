@@ -158,7 +158,8 @@ private let day: Int64 = 86_400
   private func request(user: String = "ana") -> NewApproval {
     NewApproval(
       session: "0123456789abc", command: .max, user: user, connection: "shop", rule: "review", maskedText: "drop ***",
-      textHMAC: [1, 2, 3], createdAt: 1_000)
+      textHMAC: [1, 2, 3], terms: ApprovalTerms(clauses: [.init(rule: "review", by: ["dba"], count: 2)], validFor: 60),
+      createdAt: 1_000, expiresAt: 2_000)
   }
 
   @Test func twoPeopleApproveAndItIsUsedOnce() throws {
@@ -167,13 +168,16 @@ private let day: Int64 = 86_400
     #expect(try store.pendingApprovals().map(\.id) == [id])
     #expect(try store.consumeApproval(id: id, now: 1_001) == false)
     let ben = Approval.Decider(person: "ben", reason: "looks right")
-    let first = try store.recordApprovalStep(id: id, decider: ben, status: .requested, now: 1_002)
+    let first = try store.recordApprovalStep(id: id, decider: ben, status: .requested, validUntil: nil, now: 1_002)
     #expect(first.status == .requested && first.deciders == [ben])
     #expect(throws: StoreError.decidedBefore(id, person: "ben")) {
-      try store.recordApprovalStep(id: id, decider: ben, status: .approved, now: 1_003)
+      try store.recordApprovalStep(id: id, decider: ben, status: .approved, validUntil: 1_100, now: 1_003)
     }
     let eva = Approval.Decider(person: "eva", reason: "")
-    #expect(try store.recordApprovalStep(id: id, decider: eva, status: .approved, now: 1_004).deciders == [ben, eva])
+    #expect(
+      try store.recordApprovalStep(id: id, decider: eva, status: .approved, validUntil: 1_100, now: 1_004).deciders == [
+        ben, eva,
+      ])
     #expect(try store.pendingApprovals().isEmpty)
     #expect(try store.consumeApproval(id: id, now: 1_005))
     #expect(try store.consumeApproval(id: id, now: 1_006) == false)
@@ -186,7 +190,8 @@ private let day: Int64 = 86_400
     let store = try SQLiteStore(data: folder.path)
     let id = try store.insertApproval(request())
     #expect(throws: StoreError.ownRequest(id)) {
-      try store.recordApprovalStep(id: id, decider: .init(person: "ana", reason: ""), status: .approved, now: 1)
+      try store.recordApprovalStep(
+        id: id, decider: .init(person: "ana", reason: ""), status: .approved, validUntil: nil, now: 1)
     }
     #expect(try store.approval(id)?.status == .requested)
   }
@@ -197,46 +202,70 @@ private let day: Int64 = 86_400
     for status in [Approval.Status.refused, .expired, .cancelled] {
       let id = try store.insertApproval(request())
       if status == .refused {
-        _ = try store.recordApprovalStep(id: id, decider: ben, status: status, now: 2)
+        _ = try store.recordApprovalStep(id: id, decider: ben, status: status, validUntil: nil, now: 2)
       } else {
         #expect(try store.endApproval(id: id, status: status, now: 2))
       }
       #expect(try store.consumeApproval(id: id, now: 3) == false)
       #expect(try store.endApproval(id: id, status: .cancelled, now: 3) == false)
       #expect(throws: StoreError.approvalEnded(id, status)) {
-        try store.recordApprovalStep(id: id, decider: ben, status: .approved, now: 3)
+        try store.recordApprovalStep(id: id, decider: ben, status: .approved, validUntil: nil, now: 3)
       }
     }
     let open = try store.insertApproval(request())
     #expect(throws: StoreError.invalidStatus(.consumed)) {
-      try store.recordApprovalStep(id: open, decider: ben, status: .consumed, now: 3)
+      try store.recordApprovalStep(id: open, decider: ben, status: .consumed, validUntil: nil, now: 3)
     }
     #expect(throws: StoreError.invalidStatus(.approved)) { try store.endApproval(id: open, status: .approved, now: 3) }
     #expect(throws: StoreError.noApproval(99)) {
-      try store.recordApprovalStep(id: 99, decider: ben, status: .approved, now: 3)
+      try store.recordApprovalStep(id: 99, decider: ben, status: .approved, validUntil: nil, now: 3)
     }
     #expect(try store.approval(99) == nil)
   }
 
-  @Test func requestsOfADeadProcessEnd() throws {
+  @Test("What is requested or approved outlives the process, but not its time")
+  func outOfTime() throws {
     let ids: [Int64]
     do {
       let store = try SQLiteStore(data: folder.path)
       ids = [try store.insertApproval(request()), try store.insertApproval(request())]
       _ = try store.recordApprovalStep(
-        id: ids[1], decider: .init(person: "ben", reason: ""), status: .approved, now: 2)
+        id: ids[1], decider: .init(person: "ben", reason: ""), status: .approved, validUntil: 1_500, now: 1_400)
     }
     let store = try SQLiteStore(data: folder.path)
-    #expect(try store.expireOrphans(now: 9).map(\.id) == ids)
-    #expect(try store.expireOrphans(now: 10).isEmpty)
+    #expect(try store.expireApprovals(now: 1_499).isEmpty)
+    #expect(try store.approved(.statement, user: "ana", connection: "shop", now: 1_499).map(\.id) == [ids[1]])
+    // A clock that went back before the approval, or beyond its end.
+    for now: Int64 in [1_399, 1_500] {
+      #expect(try store.approved(.statement, user: "ana", connection: "shop", now: now).isEmpty)
+      #expect(try store.consumeApproval(id: ids[1], now: now) == false)
+    }
+    #expect(try store.approved(.statement, user: "bo", connection: "shop", now: 1_450).isEmpty)
+    #expect(try store.approved(.access, user: "ana", connection: "shop", now: 1_450).isEmpty)
+    #expect(try store.expireApprovals(now: 1_500).map(\.id) == [ids[1]])
+    #expect(throws: StoreError.approvalEnded(ids[0], .expired)) {
+      try store.recordApprovalStep(
+        id: ids[0], decider: .init(person: "ben", reason: ""), status: .approved, validUntil: nil, now: 2_000)
+    }
+    #expect(try store.expireApprovals(now: 2_000).map(\.id) == [ids[0]])
+    #expect(try store.expireApprovals(now: 3_000).isEmpty)
     #expect(try store.approval(ids[1])?.status == .expired)
-    #expect(try store.consumeApproval(id: ids[1], now: 11) == false)
+  }
+
+  @Test func aCodeWorksOnce() throws {
+    let store = try SQLiteStore(data: folder.path)
+    let id = try store.insertApproval(request())
+    try store.setApprovalCode(id: id, digest: [7])
+    #expect(try !store.useApprovalCode(id: id, digest: [8]))
+    #expect(try store.useApprovalCode(id: id, digest: [7]))
+    #expect(try !store.useApprovalCode(id: id, digest: [7]))
   }
 
   @Test func consumedExactlyOnceByManyAtATime() async throws {
     let store = try SQLiteStore(data: folder.path)
     let id = try store.insertApproval(request())
-    _ = try store.recordApprovalStep(id: id, decider: .init(person: "ben", reason: ""), status: .approved, now: 2)
+    _ = try store.recordApprovalStep(
+      id: id, decider: .init(person: "ben", reason: ""), status: .approved, validUntil: nil, now: 2)
     // A second connection to the same file stands for a second process.
     let other = try SQLiteStore(data: folder.path)
     let winners = try await withThrowingTaskGroup(of: Bool.self) { group in

@@ -1,0 +1,271 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Approvals that outlive the session that asked, and what they are bound to.
+@Suite("End to end: approvals for later", .serialized)
+struct EndToEndApprovalLifeTests {
+  /// Deletes on `shop` need an approval by one of dba, as `approve` says more closely.
+  private func withReview(_ approve: String, _ body: (GatewayProcess, String) throws -> Void) throws {
+    let cluster = try TestCluster.shared()
+    let database = try cluster.createDatabase("review")
+    try cluster.direct(
+      database,
+      """
+      CREATE TABLE public.t (id int PRIMARY KEY, note text); CREATE SCHEMA other; CREATE TABLE other.t (id int, note text);
+      GRANT USAGE ON SCHEMA other TO app; GRANT ALL ON public.t, other.t TO app;
+      INSERT INTO public.t SELECT g, 'n' FROM generate_series(1, 50) g; INSERT INTO other.t SELECT * FROM public.t;
+      CREATE VIEW public.v AS SELECT * FROM public.t; GRANT ALL ON public.v TO app
+      """)
+    try withGateway(
+      """
+      gateway: { name: test, listen: { postgres: "127.0.0.1:0" }, threads: 2 }
+      users:
+        ana: { groups: [engineering] }
+        bo: { groups: [engineering] }
+        dora: { groups: [dba] }
+        dave: { groups: [dba] }
+        eve: { groups: [dba, engineering] }
+      roles: { approver: [dba] }
+      connections:
+        shop:
+          protocol: postgres
+          address: 127.0.0.1:\(cluster.port)
+          database: \(database)
+          databases: [postgres]
+          credentials: [{ user: app, password: { file: \(cluster.passwordFile("app")) } }]
+      access: [{ groups: [engineering], connections: [shop], allow: { postgres: all } }]
+      rules:
+        - { name: review, when: { sql: { statement: [delete] } }, then: { approve: { by: [dba], \(approve) } } }
+      """
+    ) { try body($0, database) }
+  }
+
+  private func count(_ database: String, _ table: String = "public.t") throws -> String {
+    try TestCluster.shared().direct(database, "SELECT count(*) FROM \(table)")
+  }
+
+  /// The number of the request that a refusal names.
+  private func number(_ errors: String) throws -> String {
+    guard let range = errors.range(of: "request [0-9]+", options: .regularExpression) else {
+      throw TestFailure("no request in: \(errors)")
+    }
+    return String(errors[range].dropFirst(8))
+  }
+
+  private func approve(_ gateway: GatewayProcess, _ id: String, _ token: String) throws {
+    let end = try gateway.command("approvals", "approve", id, as: token)
+    #expect(end.status == 0, "\(end.errors)")
+  }
+
+  @Test("wait: 0 refuses at once; once approved the same statement runs, once, in a new session and after a restart")
+  func later() throws {
+    try withReview("wait: 0, expires: 10m, valid_for: 5m") { gateway, database in
+      let (ana, bo, dora) = (try gateway.token("ana"), try gateway.token("bo"), try gateway.token("dora"))
+      let text = "DELETE FROM t WHERE id = 7;"
+      let first = try psql(gateway.dsn("ana", ana), text + "\nSELECT 'goes on';")
+      #expect(first.errors.contains("42501") && first.errors.contains("run exactly the same statement again"))
+      #expect(first.output == "goes on\n", "\(first.errors)")
+      let id = try number(first.errors)
+      // Asking again before it is approved makes no second request.
+      #expect(try number(try psql(gateway.dsn("ana", ana), text).errors) == id)
+      let shown = try gateway.command("approvals", "show", id, as: dora)
+      #expect(shown.output.contains("DELETE FROM t WHERE id = 7"), "\(shown.output)")
+      #expect(try gateway.command("approvals", "show", id).output.contains("id = ?"))
+      #expect(try gateway.command("approvals", "show", id, as: ana).status == 0)
+      #expect(try gateway.command("approvals", "show", id, as: bo).status == 1)
+
+      // It lives on through a restart, and so does what was approved; the exact text does not.
+      try gateway.stop()
+      try gateway.restart()
+      #expect(try gateway.command("approvals", "show", id, as: dora).output.contains("WHERE id = ?"))
+      try approve(gateway, id, dora)
+      try gateway.stop()
+      try gateway.restart()
+      #expect(try count(database) == "50")
+
+      // Edited, of another person, on another database, with another search_path or role: all ask anew.
+      for (who, token, edited, options, connection) in [
+        ("ana", ana, "DELETE FROM t WHERE id = 8;", "", "shop"),
+        ("ana", ana, "DELETE FROM t WHERE id = 7 ;", "", "shop"),
+        ("ana", ana, text, "options=-csearch_path=other", "shop"), ("bo", bo, text, "", "shop"),
+        ("ana", ana, "DELETE FROM pg_description WHERE objoid = 7;", "", "shop/postgres"),
+        ("ana", ana, "SET search_path = other, public;\n" + text, "", "shop"),
+      ] {
+        let end = try psql(
+          gateway.dsn(who, token, database: connection, options: "sslmode=disable \(options)"), edited)
+        #expect(try number(end.errors) != id, "\(edited) \(options)")
+      }
+      #expect(try count(database) == "50")
+      #expect(try count(database, "other.t") == "50")
+
+      let done = try psql(gateway.dsn("ana", ana), text)
+      #expect(done.errors.isEmpty && done.status == 0, "\(done.errors)")
+      #expect(try count(database) == "49")
+      let replayed = try psql(gateway.dsn("ana", ana), text)
+      #expect(replayed.errors.contains("42501"))
+      #expect(try number(replayed.errors) != id)
+      #expect(try gateway.command("approvals", "show", id, as: dora).output.contains("\(id), consumed"))
+      let records = try gateway.records().filter { $0.request == Int64(id) }
+      #expect(records.compactMap(\.step).sorted() == ["approved", "consumed", "requested"], "\(records)")
+      let permit = try gateway.records().last { $0.action == "permit" && $0.text?.hasPrefix("DELETE") == true }
+      #expect(permit?.approvers == ["dora"] && permit?.rule == "review")
+    }
+  }
+
+  @Test("Bound to every value, its format and its declared type; a store that cannot use it up refuses")
+  func values() throws {
+    try withReview("wait: 0, expires: 10m, valid_for: 5m") { gateway, database in
+      let (ana, dora) = (try gateway.token("ana"), try gateway.token("dora"))
+      let run = """
+        import json, re, subprocess, os
+        binary, data, token = sys.argv[2:5]
+        def ask(connection, values, place="%s"):
+            try:
+                connection.execute(f"DELETE FROM public.t WHERE id = {place} AND note = {place}", values)
+            except psycopg.Error as error:
+                return re.search("request ([0-9]+)", str(error.diag.message_detail)).group(1)
+        def approve(number):
+            subprocess.run([binary, "approvals", "approve", number, "--data", data], check=True, stdout=subprocess.DEVNULL,
+                env={**os.environ, "SALLYPORT_TOKEN": token})
+            return number
+        with connect() as connection:
+            number = approve(ask(connection, (7, "n")))
+            for values, place in [((8, "n"), "%s"), ((7, "m"), "%s"), ((7, "n"), "%b")]:
+                other = ask(connection, values, place)
+                expect(other not in (None, number), f"{values} as {place} used the approval")
+            # The same bytes, read as another type.
+            result = connection.pgconn.exec_params(
+                b"DELETE FROM public.t WHERE id = $1 AND note = $2", [b"7", b"n"], param_types=[20, 25])
+            expect(b"request" in result.error_message, "another type used the approval")
+
+        """
+      let arguments = [try TestRun.binary(), gateway.data, dora]
+      try python(
+        gateway.dsn("ana", ana),
+        run
+          + """
+              expect(ask(connection, (7, "n")) is None, "the approved values do not run")
+              expect(ask(connection, (7, "n")) not in (None, number), "it ran twice")
+              print(approve(ask(connection, (9, "n"))))
+
+          """.split(separator: "\n").map { $0.isEmpty ? "" : "    " + $0.drop { $0 == " " } }.joined(separator: "\n"),
+        arguments)
+      #expect(try count(database) == "49")
+      // The disk is full, or whatever else a store can have.
+      try python(
+        gateway.dsn("ana", ana),
+        """
+        import sqlite3
+        state = sqlite3.connect(sys.argv[2] + "/state.db")
+        state.execute("CREATE TRIGGER full BEFORE UPDATE ON approvals WHEN NEW.status = 'consumed' "
+                      "BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        state.commit()
+        with connect() as connection:
+            delete = ("DELETE FROM public.t WHERE id = %s AND note = %s", (9, "n"))
+            refused("58030", lambda: connection.execute(*delete))
+            state.execute("DROP TRIGGER full")
+            state.commit()
+            connection.execute(*delete)
+        """, [gateway.data])
+      #expect(try count(database) == "48")
+    }
+  }
+
+  @Test("valid_for and expires end what nobody used; the wait can end before the request")
+  func outOfTime() throws {
+    try withReview("wait: 1s, expires: 3s, valid_for: 1s") { gateway, database in
+      let (ana, dora) = (try gateway.token("ana"), try gateway.token("dora"))
+      let waited = try psql(gateway.dsn("ana", ana), "DELETE FROM t WHERE id = 1;")
+      #expect(waited.errors.contains("lives on"), "\(waited.errors)")
+      let id = try number(waited.errors)
+      try approve(gateway, id, dora)
+      let expired = { (id: String) in
+        try eventually("the end of request \(id)") {
+          try gateway.command("approvals", "show", id, as: dora).output.contains("\(id), expired") ? true : nil
+        }
+      }
+      _ = try expired(id)
+      let late = try psql(gateway.dsn("ana", ana), "DELETE FROM t WHERE id = 1;")
+      let second = try number(late.errors)
+      #expect(second != id)
+      _ = try expired(second)
+      #expect(try gateway.command("approvals", "approve", second, as: dora).errors.contains("does not wait"))
+      #expect(try count(database) == "50")
+      let ends = try eventually("both ends on record") {
+        let ended = try gateway.records().filter { $0.step == "expired" }.compactMap(\.request)
+        return ended.count == 2 ? ended : nil
+      }
+      #expect(Set(ends.map(String.init)) == [id, second])
+    }
+  }
+
+  @Test("scope: transaction covers the same rules and effects up to the transaction's end; a reason is asked for")
+  func transaction() throws {
+    try withReview("wait: 20s, scope: transaction, reason: required") { gateway, database in
+      let (ana, dora) = (try gateway.token("ana"), try gateway.token("dora"))
+      let silent = try psql(gateway.dsn("ana", ana), "DELETE FROM t WHERE id = 1;")
+      #expect(silent.errors.contains("SET sallyport.reason"), "\(silent.errors)")
+      let client = try startPsql(
+        gateway.dsn("ana", ana),
+        """
+        SET sallyport.reason = 'INC-42';
+        BEGIN;
+        DELETE FROM t WHERE id = 1;
+        DELETE FROM t WHERE id = 2;
+        DELETE FROM other.t WHERE id = 3;
+        COMMIT AND CHAIN;
+        DELETE FROM t WHERE id = 4;
+        """)
+      let id = try eventually("the first NOTICE") { try? number(client.errors) }
+      let shown = try gateway.command("approvals", "show", id, "--json", as: dora).output
+      #expect(shown.contains("\"reason\" : \"INC-42\"") && shown.contains("\"scope\" : \"transaction\""), "\(shown)")
+      try approve(gateway, id, dora)
+      let next = try eventually("the second NOTICE") {
+        let waiting = try gateway.command("approvals", "list", as: dora).output
+        return waiting.contains("id = 4") ? String(waiting.prefix { $0 != " " }) : nil
+      }
+      #expect(next != id)
+      #expect(try count(database) == "48")
+      #expect(try count(database, "other.t") == "49")
+      #expect(try gateway.command("approvals", "deny", next, as: dora).status == 0)
+      _ = try client.wait()
+      #expect(try gateway.records().filter { $0.step == "used" }.compactMap(\.request) == [Int64(id), Int64(id)])
+      let started = try startPsql(
+        gateway.dsn("ana", ana, options: "sslmode=disable options='-c sallyport.reason=OPS-7'"),
+        "DELETE FROM t WHERE id = 5;")
+      _ = try eventually("the reason of the start-up packet") { started.errors.contains("OPS-7") ? true : nil }
+      started.send(SIGINT)
+      _ = try started.wait()
+    }
+  }
+
+  @Test("what a statement touches is looked at again when it is approved; two people, and never the requester")
+  func again() throws {
+    try withReview("wait: 30s, count: 2") { gateway, database in
+      let cluster = try TestCluster.shared()
+      let (ana, eve) = (try gateway.token("ana"), try gateway.token("eve"))
+      let (dora, dave) = (try gateway.token("dora"), try gateway.token("dave"))
+      let client = try startPsql(gateway.dsn("eve", eve), "DELETE FROM v WHERE id = 1;")
+      let id = try eventually("the NOTICE") { try? number(client.errors) }
+      #expect(try gateway.command("approvals", "approve", id, as: eve).errors.contains("their own request"))
+      try approve(gateway, id, dora)
+      #expect(try gateway.command("approvals", "approve", id, as: dora).errors.contains("has approved"))
+      #expect(client.isRunning)
+      try cluster.direct(
+        database, "CREATE OR REPLACE VIEW public.v AS SELECT * FROM other.t")
+      try approve(gateway, id, dave)
+      let end = try client.wait()
+      #expect(end.errors.contains("changed while it waited"), "\(end.errors)")
+      #expect(try count(database) == "50")
+      #expect(try count(database, "other.t") == "50")
+
+      let good = try startPsql(gateway.dsn("ana", ana), "DELETE FROM v WHERE id = 1;")
+      let second = try eventually("the NOTICE") { try? number(good.errors) }
+      try approve(gateway, second, dora)
+      try approve(gateway, second, eve)
+      #expect(try good.wait().status == 0, "\(good.errors)")
+      #expect(try count(database, "other.t") == "49")
+    }
+  }
+}
