@@ -41,6 +41,18 @@ public final class AuditDirectory: Sendable {
     return flock(lock, LOCK_EX | LOCK_NB) == 0
   }
 
+  /// How far the lanes go that are not open: those of an earlier process with more event loops. Reads the newest
+  /// segment of each.
+  public func standings(except open: Set<String>) throws(AuditFailure) -> [LaneStanding] {
+    var standings: [LaneStanding] = []
+    for lane in try Files.lanes(in: path) where !open.contains(lane) {
+      let end = try LaneRecovery.recover(lane: lane, path: "\(path)/\(lane)")
+      standings.append(
+        LaneStanding(lane: lane, segment: end.segment, sequence: end.sequence, hash: end.recordHash.hex))
+    }
+    return standings
+  }
+
   /// Where the trail of a data folder is.
   public static func path(data: String) -> String { "\(data)/audit" }
 
@@ -89,6 +101,26 @@ enum Files {
   /// Numbers of the segment files of a lane, ascending.
   static func segments(in lane: String) throws(AuditFailure) -> [UInt64] {
     try list(lane).compactMap(SegmentFormat.number(ofFile:)).sorted()
+  }
+
+  /// Waits until all of a file is on the disk.
+  static func synchronize(_ path: String) throws(AuditFailure) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw failure("open", path) }
+    defer { close(descriptor) }
+    guard fdatasync(descriptor) == 0 else { throw failure("synchronise", path) }
+  }
+
+  /// Writes all bytes at the descriptor's place; false when it took only some.
+  static func append(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else { return false }
+      rest = rest.dropFirst(written)
+    }
+    return true
   }
 
   private static func isDirectory(_ path: String) -> Bool {

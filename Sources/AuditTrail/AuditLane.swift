@@ -108,6 +108,11 @@ public final class AuditLane: AuditSink {
     AuditHead(lane: name, sequence: position.sequence, hash: recordHash.hex)
   }
 
+  /// How far the lane goes, for its seal.
+  public var standing: LaneStanding {
+    LaneStanding(lane: name, segment: position.segment, sequence: position.sequence, hash: recordHash.hex)
+  }
+
   /// The hash of the last record; empty without one.
   private var recordHash: [UInt8] {
     guard let current, current.offset > SegmentFormat.headerSize else { return position.recordHash }

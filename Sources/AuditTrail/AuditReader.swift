@@ -34,6 +34,8 @@ public struct LaneCursor {
   private var reader: SegmentReader?
   /// Segments begun so far.
   private(set) var segments = 0
+  /// The segments that ended since somebody last took them; only a check of the whole trail asks.
+  private var closed: [LaneStanding] = []
 
   init(directory: String, lane: String, checksUnused: Bool) {
     self.lane = lane
@@ -60,6 +62,10 @@ public struct LaneCursor {
         guard following.sequence == reader.sequence, following.header.createdAt >= reader.time else {
           throw fault(following, "the segment's first record or time does not follow the segment before it")
         }
+        if checksUnused {
+          closed.append(
+            LaneStanding(lane: lane, segment: reader.number, sequence: reader.sequence &- 1, hash: reader.link.hex))
+        }
         self.reader = following
       } else {
         guard let first = try segment(after: nil) else { return nil }
@@ -70,6 +76,12 @@ public struct LaneCursor {
       }
       segments += 1
     }
+  }
+
+  /// Takes the segments that ended since the last time.
+  mutating func takeClosed() -> [LaneStanding] {
+    defer { closed.removeAll() }
+    return closed
   }
 
   /// How the newest segment ends, once `next` has returned nil.

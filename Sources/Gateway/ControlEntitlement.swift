@@ -25,6 +25,7 @@ extension ControlVerb {
     case .tokenCreate, .tokenList, .tokenRevoke: .operating([.admin])
     case .approvalsList, .approvalsShow: .ownUnless([.approver, .auditor, .admin])
     case .approvalsApprove, .approvalsDeny: .people([.approver])
+    case .auditSeal: .operating([.auditor, .admin])
     }
   }
 
@@ -32,7 +33,8 @@ extension ControlVerb {
   var isRecorded: Bool {
     switch self {
     case .status: false
-    case .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow, .approvalsApprove, .approvalsDeny:
+    case .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow, .approvalsApprove, .approvalsDeny,
+      .auditSeal:
       true
     }
   }

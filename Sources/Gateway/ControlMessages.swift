@@ -10,6 +10,7 @@ public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case approvalsShow = "approvals.show"
   case approvalsApprove = "approvals.approve"
   case approvalsDeny = "approvals.deny"
+  case auditSeal = "audit.seal"
 }
 
 /// One request on the control socket: a line of JSON.
@@ -81,6 +82,10 @@ public struct ControlResponse: Codable, Sendable {
   public var message: String?
   public var tokens: [Token]?
   public var approvals: [Approval]?
+  /// What does not work, as sentences.
+  public var troubles: [String]?
+  /// The newest seal of the audit trail: one line of JSON, signed.
+  public var seal: String?
 
   public init(message: String? = nil) { self.message = message }
 

@@ -14,10 +14,12 @@ struct ControlVerbs: Sendable {
   let scoping: @Sendable (Subject) -> Bool
   let store: any Store
   let desk: ApprovalDesk
+  /// nil where no trail is kept: in tests.
+  var sealing: AuditSealing?
 
   func perform(_ request: AuthorizedRequest) throws -> ControlResponse {
     switch request.verb {
-    case .status: ControlResponse(message: "running")
+    case .status: status()
     case .tokenCreate: try createToken(request)
     case .tokenList: try listTokens(request)
     case .tokenRevoke: try revokeToken(request)
@@ -25,6 +27,7 @@ struct ControlVerbs: Sendable {
     case .approvalsShow: try showApproval(request)
     case .approvalsApprove: try approve(request)
     case .approvalsDeny: try deny(request)
+    case .auditSeal: try sealAudit()
     }
   }
 }

@@ -23,6 +23,8 @@ public final class GatewayServer: Sendable {
     public var capacity = Capacity()
     public var limits = Limits.standard
     public var auditSegmentSize = 16 << 20
+    /// Between two seals of the audit trail (DECISIONS 24).
+    public var auditSealInterval = TimeAmount.seconds(60)
     /// Whether names are resolved by the backend's catalogue; off only where a script stands in for the backend.
     var followsNames = true
     public init() {}
@@ -35,6 +37,7 @@ public final class GatewayServer: Sendable {
   private let controlGroup: MultiThreadedEventLoopGroup
   private let controlLane: NIOLoopBound<AuditLane>
   private let control: any Channel
+  private let sealing: AuditSealing
   /// nil when the configuration names no console.
   private let health: (any Channel)?
   /// Where PostgreSQL clients connect, with the port that the system chose for 0.
@@ -79,13 +82,23 @@ public final class GatewayServer: Sendable {
         return state
       }.wait()
     }
+    let sealing = try AuditSealing.prepare(
+      audit,
+      lanes: [controlLane] + states.map { state in try state.eventLoop.submit { state.value.boundLane }.wait() },
+      data: data, context)
+    self.sealing = sealing
     try controlLane.eventLoop.submit {
       try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
     try GatewayServer.startDesk(context, controlLane, every: options.deadlines.sweep)
+    sealing.compareWithStore()
+    _ = try? sealing.seal()
     (listener, address) = try GatewayServer.listen(context, reactors, states)
     control = try GatewayServer.listenControl(
-      ControlClient.socketPath(data: data), context, controlGroup, controlLane)
+      ControlClient.socketPath(data: data), context, controlGroup, controlLane, sealing)
+    controlGroup.next().scheduleRepeatedTask(
+      initialDelay: options.auditSealInterval, delay: options.auditSealInterval
+    ) { _ in context.pool.submit { _ in _ = try? sealing.seal() } }
     let probe = StatusProbe(context: context, states: states, data: data, startedAt: Clock.seconds())
     health = try HealthServer.listen(on: configuration.gateway.listenConsole, probe, controlGroup)
   }
@@ -124,6 +137,7 @@ public final class GatewayServer: Sendable {
       controlLane.value.close()
     }.wait()
     for state in states { try? state.eventLoop.submit { state.value.lane.close() }.wait() }
+    _ = try? sealing.seal()
     for reactor in reactors { reactor.stop() }
     try? controlGroup.syncShutdownGracefully()
     context.analyzer.stop()
@@ -210,11 +224,12 @@ public final class GatewayServer: Sendable {
   }
 
   private static func listenControl(
-    _ path: String, _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ lane: NIOLoopBound<AuditLane>
+    _ path: String, _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ lane: NIOLoopBound<AuditLane>,
+    _ sealing: AuditSealing
   ) throws -> any Channel {
     let verbs = ControlVerbs(
       configuration: context.configuration, scoping: { [policy = context.policy] in policy.mayMask($0) },
-      store: context.store, desk: context.desk)
+      store: context.store, desk: context.desk, sealing: sealing)
     let pool = context.pool
     // The trail's lock says that no other gateway lives here: a socket that is still there is a dead one's.
     try? FileManager.default.removeItem(atPath: path)

@@ -7,6 +7,7 @@ import SQLAnalysis
 final class LoopState: StatementAnalyses {
   let loop: Reactor
   let lane: AuditLane
+  var boundLane: NIOLoopBound<AuditLane> { NIOLoopBound(lane, eventLoop: loop) }
   private var cache: AnalysisCache
   let functions: FunctionCatalog
   private var contexts = NamedContexts()

@@ -1,7 +1,9 @@
-/// What the audit trail keeps beyond what it must.
+/// How the audit trail is kept, and what beyond what it must.
 public struct AuditSettings: Sendable, Hashable {
   /// The values bound to statements, those excepted that masks or secrets take out.
   public var recordsBinds = true
+  /// File outside the data folder to which each new seal is added, as written; nil: none.
+  public var checkpointFile: String?
   public init() {}
 }
 
@@ -13,14 +15,35 @@ extension ConfigurationReader {
     if let value = keys.take("binds"), let isOn = word(value, "binds", among: [("on", true), ("off", false)]) {
       settings.recordsBinds = isOn
     }
+    if let value = keys.take("checkpoint") { readCheckpoint(value, into: &settings) }
     keys.finish()
     return settings
+  }
+
+  /// `checkpoint:`, where the heads of the trail are kept beside the data folder.
+  private func readCheckpoint(_ value: YAMLValue, into settings: inout AuditSettings) {
+    guard var keys = MappingReader(value, "checkpoint", mistakes, .checkpoint) else { return }
+    let file = keys.require("file", "Write it like checkpoint: { file: /mnt/elsewhere/head.jsonl }.")
+    keys.finish()
+    settings.checkpointFile = file.flatMap { text($0, "the file of checkpoint") }
   }
 }
 
 extension MappingShape {
   static let audit = MappingShape(
     "audit",
-    [Key("binds", .words(["on", "off"]), "Values bound to statements, without those under a mask. Default: on.")],
+    [
+      Key("binds", .words(["on", "off"]), "Values bound to statements, without those under a mask. Default: on."),
+      Key("checkpoint", .mapping(.checkpoint), "Where the signed heads of the trail are kept, too."),
+    ],
     planned: ["durability"])
+
+  static let checkpoint = MappingShape(
+    "checkpoint",
+    [
+      Key(
+        "file", .text, "A file that whoever can write the data folder cannot change; each seal is added to it.",
+        required: true)
+    ],
+    planned: ["webhook"])
 }

@@ -145,6 +145,17 @@ enum Schema {
           CREATE INDEX approvals_by_user ON approvals (user, connection, status);
           """)
     }
+    migrator.registerMigration("audit-checkpoints") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE audit_checkpoints (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            number INTEGER NOT NULL,
+            seal TEXT NOT NULL,
+            created_at INTEGER NOT NULL
+          ) STRICT;
+          """)
+    }
     return migrator
   }
 }

@@ -75,6 +75,16 @@ public protocol Store: Sendable {
 
   /// Ends the requests and approvals whose time is up, and returns them.
   func expireApprovals(now: Int64) throws(StoreError) -> [Approval]
+
+  /// Keeps a checkpoint of the audit trail; the newest thousand are kept. Committed when this returns.
+  ///
+  /// - Parameters:
+  ///   - number: of the seal, counting from 1.
+  ///   - seal: the signed line.
+  func saveCheckpoint(number: Int64, seal: String, now: Int64) throws(StoreError)
+
+  /// The seal that was kept last; nil without any.
+  func latestCheckpoint() throws(StoreError) -> String?
 }
 
 /// Why the store did not do what was asked.

@@ -6,7 +6,8 @@ import Gateway
 /// `sallyport audit`: what happened, and whether the record of it is whole.
 struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "audit", abstract: "Verify and read the audit trail.", subcommands: [Verify.self, Tail.self])
+    commandName: "audit", abstract: "Verify and read the audit trail.",
+    subcommands: [Verify.self, Tail.self, Head.self, SealCommand.self])
 }
 
 /// `sallyport ca`: the gateway's own certificate authority.
@@ -40,5 +41,6 @@ struct StatusCommand: ParsableCommand {
     let response = try control.ask(.status)
     if control.json { return try control.printJSON(response) }
     Output.line(response.message ?? "")
+    for trouble in response.troubles ?? [] { Output.line("  \(trouble)") }
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import AuditTrail
 import Foundation
+import Gateway
 
 extension AuditCommand {
   struct Verify: ParsableCommand {
@@ -9,17 +10,43 @@ extension AuditCommand {
       discussion: "Exit code 3 when the trail is not sound. Keep the heads that it prints somewhere else.")
     @Option(help: "The gateway's data folder.")
     var data = "data"
-    @Option(help: "A head from an earlier check, as LANE:SEQUENCE:HASH; can be repeated.")
+    @Option(
+      help: "What was kept elsewhere: a head as LANE:SEQUENCE:HASH, a seal, or a file of them; can be repeated.")
     var head: [String] = []
+    @Option(help: "The public key of the seals, kept elsewhere; default: audit-seal.pub in the data folder.")
+    var key: String?
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
-      let heads = try head.map(AuditCommand.parseHead)
-      let report = try AuditVerifier.verify(
-        AuditDirectory.path(data: data), expectedHeads: heads.isEmpty ? nil : heads)
+      let report = try AuditVerifier.verify(AuditDirectory.path(data: data), try basis())
       if json { try printJSON(report) } else { print(report) }
       guard report.isSound else { throw ExitCode(3) }
+    }
+
+    /// What the trail is compared with. The store's own checkpoint is looked up before the trail is read, which only grows.
+    private func basis() throws -> VerificationBasis {
+      var basis = VerificationBasis()
+      do {
+        basis.key = try SealPublicKey(file: key ?? SealPublicKey.path(data: data))
+      } catch { throw ValidationError(error.message) }
+      if let key, basis.key == nil { throw ValidationError("there is no file \(key)") }
+      basis.keyIsTheirs = key != nil
+      basis.expectsSeals = basis.key != nil
+      var heads: [AuditHead] = []
+      for text in head {
+        let kept = try AuditCommand.keptHeads(text)
+        heads += kept.heads
+        if let seal = kept.seal { basis.seals.append(try signed(seal, basis.key)) }
+      }
+      basis.heads = heads.isEmpty ? nil : heads
+      if let line = try AuditCheckpoints.latest(data: data), let seal = Seal(line: line) { basis.stored = seal }
+      return basis
+    }
+
+    private func signed(_ seal: Seal, _ key: SealPublicKey?) throws -> Seal {
+      guard let key, !seal.isSigned(by: key) else { return seal }
+      throw ValidationError("the seal given by --head is not signed by key \(key.fingerprint)")
     }
 
     private func printJSON(_ report: VerificationReport) throws {
@@ -32,22 +59,68 @@ extension AuditCommand {
       for lane in report.lanes {
         let segments = lane.segments == 1 ? "1 segment" : "\(lane.segments) segments"
         Output.line("\(lane.name): \(lane.records) records in \(segments)")
-        Output.line("  head \(lane.head.lane):\(lane.head.sequence):\(lane.head.hash)")
+        Output.line("  head \(lane.head.text)")
+        if report.seals != nil, lane.fault == nil, lane.sealed < lane.head.sequence {
+          Output.line("  sealed up to record \(lane.sealed); those behind it are chained, but not signed yet")
+        }
         if lane.hasUnfinishedRecord {
           Output.line("  the last record is unfinished: the process ended while writing it")
         }
         if let fault = lane.fault { Output.line("  FAULT: \(fault)") }
       }
+      if let seals = report.seals {
+        Output.line(
+          "seals: \(seals.count)\(seals.time.isEmpty ? "" : ", the last of \(seals.time)"), "
+            + (seals.key.map { "checked with key \($0)" } ?? "not checked: there is no public key, give it by --key"))
+        if let fault = seals.fault { Output.line("  FAULT: \(fault)") }
+      }
       Output.line(report.isSound ? "sound; this \(report.claim)" : "NOT SOUND")
     }
   }
 
-  static func parseHead(_ text: String) throws -> AuditHead {
-    let parts = text.split(separator: ":").map(String.init)
-    guard parts.count == 3, let sequence = UInt64(parts[1]) else {
-      throw ValidationError("--head takes LANE:SEQUENCE:HASH, as `audit verify` prints it")
+  static func keptHeads(_ text: String) throws -> KeptHeads {
+    if let kept = KeptHeads(text: text) { return kept }
+    guard FileManager.default.fileExists(atPath: text) else {
+      throw ValidationError(
+        "--head takes LANE:SEQUENCE:HASH as `audit head` prints it, a seal, or a file of either")
     }
-    return AuditHead(lane: parts[0], sequence: sequence, hash: parts[2].lowercased())
+    do { return try KeptHeads(file: text) } catch { throw ValidationError(error.message) }
+  }
+
+  struct Head: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract:
+        "Print the last record of each lane, or the newest seal: to be kept elsewhere, for `audit verify --head`.")
+    @Option(help: "The gateway's data folder.")
+    var data = "data"
+    @Flag(help: "Print the newest seal, which the gateway signed, instead.")
+    var seal = false
+
+    func run() throws {
+      let trail = AuditDirectory.path(data: data)
+      if seal {
+        guard let newest = try Seal.newest(trail: trail) else {
+          Output.error("sallyport: the trail in \(data) has no seal\n  It gets its first when the gateway starts.")
+          throw ExitCode(1)
+        }
+        return Output.line(newest.line)
+      }
+      for head in try AuditHead.read(trail: trail) { Output.line(head.text) }
+    }
+  }
+
+  struct SealCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "seal",
+      abstract: "Have the gateway seal the trail now, and keep the seal wherever its configuration says.")
+    @OptionGroup var control: ControlOptions
+
+    func run() throws {
+      let response = try control.ask(.auditSeal)
+      if control.json { return try control.printJSON(response) }
+      Output.line(response.message ?? "")
+      for trouble in response.troubles ?? [] { Output.line("  \(trouble)") }
+    }
   }
 
   struct Tail: ParsableCommand {

@@ -36,7 +36,9 @@ final class TrailFixture {
   }
 
   func verify(_ heads: [AuditHead]? = nil) throws -> VerificationReport {
-    try AuditVerifier.verify(trail, expectedHeads: heads)
+    var basis = VerificationBasis()
+    basis.heads = heads
+    return try AuditVerifier.verify(trail, basis)
   }
 
   /// All records of all lanes.

@@ -13,7 +13,7 @@ struct GoodConfigurationTests {
 
   @Test("the gateway's own settings, and their defaults")
   func gateway() throws {
-    let expected = GatewaySettings(
+    var expected = GatewaySettings(
       name: "gw-fra-1", region: "eu-central-1", data: "/var/lib/sallyport",
       listenPostgres: Endpoint(host: "::1", port: 0), listenConsole: Endpoint(host: "127.0.0.1", port: 0),
       drain: .seconds(20), tls: ListenerTLS(certificate: "gw.pem", key: .file("gw.key")), threads: 4,
@@ -21,6 +21,7 @@ struct GoodConfigurationTests {
         idle: .seconds(3600), idleInTransaction: .seconds(600), statement: .seconds(300), lifetime: .seconds(43_200),
         sessions: 200, sessionsPerUser: 20),
       balancers: try [#require(NetworkRange("10.0.0.0/24"))])
+    expected.audit.checkpointFile = "/mnt/elsewhere/head.jsonl"
     #expect(try everything().gateway == expected)
     let plain = try ConfigurationSample.load("policies/good/minimal.yaml").get()
     let defaults = GatewaySettings(
