@@ -3,8 +3,34 @@ public enum Mask: Hashable, Sendable {
   case null
   case redact
   case fixed(String)
+  /// A keyed hash in the shape of the type: equal values stay equal, and nothing else is told.
+  case hash
+  /// The range that the value lies in.
+  case bucket(Bucket)
   /// Keeps characters at the ends and replaces each one between them by `*`.
-  case partial(keepFirst: Int, keepLast: Int)
+  case partial(keepFirst: Int, keepLast: Int, keeping: Kept = [])
+
+  /// What else a partial mask leaves.
+  public struct Kept: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// What stands behind the last `@`; the rest of the mask is about what stands before it.
+    public static let domain = Kept(rawValue: 1)
+    /// What is neither letter nor digit, such as dashes and spaces.
+    public static let format = Kept(rawValue: 2)
+  }
+
+  /// Ranges of dates and of numbers; nil where values of that kind are to be hidden whole.
+  public struct Bucket: Hashable, Sendable {
+    public enum Unit: String, Hashable, Sendable, CaseIterable { case year, month }
+    public var date: Unit?
+    /// The width of each range, from 0 on both ways; at least 1.
+    public var number: Int64?
+    public init(date: Unit? = nil, number: Int64? = nil) {
+      self.date = date
+      self.number = number
+    }
+  }
 
   /// 0 reveals least. The order of DESIGN §2: null, redact, fixed, hash, tokenize, bucket, partial.
   public var revelation: Int {
@@ -12,16 +38,21 @@ public enum Mask: Hashable, Sendable {
     case .null: 0
     case .redact: 1
     case .fixed: 2
+    case .hash: 3
+    case .bucket: 5
     case .partial: 6
     }
   }
 
-  /// The less revealing of two; of two `partial`, the one that keeps less at each end.
+  /// The less revealing of two; of two of a kind, what both would show.
   public func merged(with other: Mask) -> Mask {
-    if case .partial(let first, let last) = self, case .partial(let otherFirst, let otherLast) = other {
-      return .partial(keepFirst: min(first, otherFirst), keepLast: min(last, otherLast))
+    switch (self, other) {
+    case (.partial(let first, let last, let kept), .partial(let otherFirst, let otherLast, let otherKept)):
+      .partial(
+        keepFirst: min(first, otherFirst), keepLast: min(last, otherLast), keeping: kept.intersection(otherKept))
+    case (.bucket(let mine), .bucket(let theirs)): Bucket.merged(mine, theirs).map(Mask.bucket) ?? .redact
+    default: revelation <= other.revelation ? self : other
     }
-    return revelation <= other.revelation ? self : other
   }
 
   public var name: String {
@@ -29,8 +60,23 @@ public enum Mask: Hashable, Sendable {
     case .null: "null"
     case .redact: "redact"
     case .fixed: "fixed"
+    case .hash: "hash"
+    case .bucket: "bucket"
     case .partial: "partial"
     }
+  }
+}
+
+extension Mask.Bucket {
+  /// The wider ranges of each kind; nil when nothing is left to show.
+  fileprivate static func merged(_ a: Mask.Bucket, _ b: Mask.Bucket) -> Mask.Bucket? {
+    var merged = Mask.Bucket()
+    if let mine = a.date, let theirs = b.date { merged.date = mine == .year ? mine : theirs }
+    // Two widths that do not nest would show where both grids cut.
+    if let mine = a.number, let theirs = b.number, max(mine, theirs) % min(mine, theirs) == 0 {
+      merged.number = max(mine, theirs)
+    }
+    return merged.date == nil && merged.number == nil ? nil : merged
   }
 }
 

@@ -32,12 +32,15 @@ final class GatewayContext: Sendable {
   /// Whether names are resolved where a policy depends on them; only tests without a backend do without.
   let followsNames: Bool
   let desk: ApprovalDesk
+  /// Of values that masks hash.
+  let maskKey: MaskKey
   private let unauthenticated = NIOLockedValueBox(0)
   private let draining = Atomic(false)
 
   init(
     configuration: GatewayConfiguration, policy: Policy, store: Store, pool: NIOThreadPool,
-    analyzer: LargeStackAnalyzer, clientTLS: ClientTLSContext?, desk: ApprovalDesk, deadlines: Deadlines,
+    analyzer: LargeStackAnalyzer, clientTLS: ClientTLSContext?, desk: ApprovalDesk, maskKey: MaskKey,
+    deadlines: Deadlines,
     capacity: Capacity, limits: Limits, followsNames: Bool = true, logger: Logger
   ) {
     self.configuration = configuration
@@ -47,6 +50,7 @@ final class GatewayContext: Sendable {
     self.analyzer = analyzer
     self.clientTLS = clientTLS
     self.desk = desk
+    self.maskKey = maskKey
     self.deadlines = deadlines
     self.capacity = capacity
     self.limits = limits

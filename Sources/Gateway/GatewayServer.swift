@@ -58,7 +58,8 @@ public final class GatewayServer: Sendable {
       context = GatewayContext(
         configuration: configuration, policy: policy, store: store, pool: pool, analyzer: LargeStackAnalyzer(),
         clientTLS: try ClientTLSContext.make(configuration, data: data),
-        desk: ApprovalDesk(store: store, limit: options.capacity.held), deadlines: options.deadlines,
+        desk: ApprovalDesk(store: store, limit: options.capacity.held),
+        maskKey: try MaskKeyFile.load(data: data), deadlines: options.deadlines,
         capacity: options.capacity, limits: options.limits, followsNames: options.followsNames,
         logger: logger)
     } catch let error as AuditFailure {

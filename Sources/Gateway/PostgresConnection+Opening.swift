@@ -115,8 +115,8 @@ extension PostgresConnection {
     let names = analyses(policy, target)
     let relay = Relay(
       session: PostgresSession(
-        ready: ready, analyses: names ?? state, maskable: policy.mayMask, followsNames: names != nil,
-        waitsForUnknownCode: policy.dependsOnCommands, bindsToPath: policy.mayHold,
+        ready: ready, analyses: names ?? state, maskable: policy.mayMask, maskKey: context.maskKey,
+        followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, bindsToPath: policy.mayHold,
         reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "", limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(names, target)),
       target: target, backendAddress: address, backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)

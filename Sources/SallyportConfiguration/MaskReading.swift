@@ -24,25 +24,29 @@ extension ConfigurationReader {
     if case .scalar(let scalar) = value.node {
       // The word, though YAML has a meaning of its own for it.
       if scalar.string == "null" { return .null }
-      if scalar.string == "partial" || scalar.string == "fixed" {
+      if ["partial", "fixed", "bucket"].contains(scalar.string) {
         return refuse(
           value.place, "mask \"\(scalar.string)\" needs to be told more",
-          "Write it like { partial: { keep_last: 4 } } or { fixed: \"hidden\" }.")
+          "Write it like { partial: { keep_last: 4 } }, { fixed: \"hidden\" } or { bucket: { date: year } }.")
       }
       return word(
-        value, "mask", among: [("redact", Mask.redact), ("null", .null)],
+        value, "mask", among: [("redact", Mask.redact), ("null", .null), ("hash", .hash)],
         planned: MappingShape.with.planned)
     }
     guard var keys = MappingReader(value, "with", mistakes, .with) else { return nil }
     let partial = keys.take("partial")
     let fixed = keys.take("fixed")
+    let bucket = keys.take("bucket")
     let before = mistakes.found.count
     keys.finish()
-    if let fixed, partial != nil { return refuse(fixed.place, "two masks where one is asked for", "Keep one of them.") }
+    let named = [partial, fixed, bucket].compactMap { $0 }
+    if named.count > 1 { return refuse(named[1].place, "two masks where one is asked for", "Keep one of them.") }
+    if let bucket { return self.bucket(bucket) }
     if let partial { return self.partial(partial) }
     if let fixed { return text(fixed, "fixed").map(Mask.fixed) }
     if mistakes.found.count == before {
-      mistakes.add(value.place, "with names no mask", "Write redact, null, { partial: … } or { fixed: … }.")
+      mistakes.add(
+        value.place, "with names no mask", "Write redact, null, hash, { partial: … }, { bucket: … } or { fixed: … }.")
     }
     return nil
   }
@@ -51,13 +55,46 @@ extension ConfigurationReader {
     guard var keys = MappingReader(value, "partial", mistakes, .partial) else { return nil }
     let first = keys.take("keep_first").map { integer($0, "keep_first") } ?? 0
     let last = keys.take("keep_last").map { integer($0, "keep_last") } ?? 0
+    let kept = keys.take("keep").map(self.kept) ?? Mask.Kept()
     let before = mistakes.found.count
     keys.finish()
-    guard let first, let last else { return nil }
-    if first == 0, last == 0, mistakes.found.count == before {
-      return refuse(value.place, "partial keeps nothing", "Write keep_first or keep_last, or use redact.")
+    guard let first, let last, let kept else { return nil }
+    if first == 0, last == 0, kept.isEmpty, mistakes.found.count == before {
+      return refuse(
+        value.place, "partial keeps nothing",
+        "Write keep_first, keep_last, keep: domain or keep: format, or use redact.")
     }
-    return .partial(keepFirst: first, keepLast: last)
+    return .partial(keepFirst: first, keepLast: last, keeping: kept)
+  }
+
+  private func kept(_ value: YAMLValue) -> Mask.Kept? {
+    guard let texts = texts(value, "keep") else { return nil }
+    let kept = texts.compactMap { word($0, "keep", among: [("domain", Mask.Kept.domain), ("format", .format)]) }
+    return kept.count == texts.count ? Mask.Kept(kept) : nil
+  }
+
+  /// `bucket: { date: year, number: 1000 }`.
+  private func bucket(_ value: YAMLValue) -> Mask? {
+    guard var keys = MappingReader(value, "bucket", mistakes, .bucket) else { return nil }
+    let date = keys.take("date")
+    let number = keys.take("number")
+    let before = mistakes.found.count
+    keys.finish()
+    if date == nil, number == nil, mistakes.found.count == before {
+      return refuse(value.place, "bucket names no ranges", "Write date: year, date: month or number: 1000.")
+    }
+    var bucket = Mask.Bucket()
+    if let date {
+      guard let unit = word(date, "date", among: Mask.Bucket.Unit.allCases.map { ($0.rawValue, $0) }) else {
+        return nil
+      }
+      bucket.date = unit
+    }
+    if let number {
+      guard let width = integer(number, "number") else { return nil }
+      bucket.number = Int64(width)
+    }
+    return .bucket(bucket)
   }
 }
 
@@ -69,7 +106,7 @@ extension MappingShape {
         "columns", .oneOrMore(.text), "`[schema.]table.column`, bound from the right; * stays within one part.",
         required: true),
       Key(
-        "with", .either([.words(["redact", "null"]), .mapping(.with)]), "What stands in place of the value.",
+        "with", .either([.words(["redact", "null", "hash"]), .mapping(.with)]), "What stands in place of the value.",
         required: true),
     ], planned: ["detect", "direction"])
 
@@ -78,12 +115,23 @@ extension MappingShape {
     [
       Key("partial", .mapping(.partial), "The ends stay, the middle becomes *."),
       Key("fixed", .text, "This text, in a form that the column's type allows."),
-    ], planned: ["hash", "tokenize", "bucket"], oneOf: ["partial", "fixed"])
+      Key("bucket", .mapping(.bucket), "The range that the value lies in."),
+    ], planned: ["tokenize"], oneOf: ["partial", "fixed", "bucket"])
+
+  static let bucket = MappingShape(
+    "bucket",
+    [
+      Key("date", .words(Mask.Bucket.Unit.allCases.map(\.rawValue)), "Dates become the first day of this."),
+      Key("number", .integer(2...1_000_000_000_000), "Numbers become the next lower multiple of this."),
+    ], anyOf: ["date", "number"])
 
   static let partial = MappingShape(
     "partial",
     [
       Key("keep_first", .integer(0...100), "Characters at the beginning. Default: 0."),
       Key("keep_last", .integer(0...100), "Characters at the end. Default: 0."),
-    ], anyOf: ["keep_first", "keep_last"])
+      Key(
+        "keep", .oneOrMore(.words(["domain", "format"])),
+        "Also what stands behind the last @, or what is neither letter nor digit."),
+    ], anyOf: ["keep_first", "keep_last", "keep"])
 }

@@ -91,6 +91,11 @@ struct MessageReader {
     return slice
   }
 
+  mutating func skip(_ length: Int) throws(ProtocolError) {
+    guard length >= 0, length <= body.readableBytes else { throw malformed("it ends early") }
+    body.moveReaderIndex(forwardBy: length)
+  }
+
   func end() throws(ProtocolError) {
     guard body.readableBytes == 0 else { throw malformed("\(body.readableBytes) bytes too many") }
   }

@@ -219,7 +219,7 @@ extension PostgresSession {
   public mutating func mask(_ id: CommandID, with plan: MaskPlan) throws(ProtocolError) {
     guard case .plan(let pending) = backendStall, pending.id == id else { return }
     backendStall = .none
-    let mask = RowMask(plan: plan, description: pending.description)
+    let mask = RowMask(plan: plan, description: pending.description, key: maskKey)
     // Of another reading than it began with, it may not be what the next result needs.
     if let version = pending.version, version == analyses.columnsVersion, backend.holds(pending.header) {
       knownColumns.add(try backend.body(of: pending.header), mask, version: version)

@@ -129,6 +129,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   let initialReason: String
   /// Whether any mask may apply: then columns are looked at, else rows pass unseen.
   var maskable: Bool
+  let maskKey: MaskKey
   var client = FrameStream(from: .client)
   var backend = FrameStream(from: .backend)
   var events: [SessionEvent] = []
@@ -183,18 +184,21 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// - Parameters:
   ///   - ready: what the backend said of itself.
   ///   - maskable: whether any mask may apply to this person on this connection.
+  ///   - maskKey: of hashed values, which are equal for equal values where the key is the same.
   ///   - followsNames: whether `analyses` resolves names, so that the session's search_path is of use.
   ///   - waitsForUnknownCode: whether what is pipelined behind unknown code is only read once that has run; false where
   ///     no decision depends on what texts say.
   ///   - bindsToPath: whether commands may be approved, which binds them to search_path and role.
   ///   - reason: `sallyport.reason` of the start-up packet.
   public init(
-    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, followsNames: Bool = false,
-    waitsForUnknownCode: Bool = true, bindsToPath: Bool = false, reason: String = "", limits: Limits = .standard
+    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool,
+    maskKey: MaskKey = .random(), followsNames: Bool = false, waitsForUnknownCode: Bool = true,
+    bindsToPath: Bool = false, reason: String = "", limits: Limits = .standard
   ) {
     self.limits = limits
     self.analyses = analyses
     self.maskable = maskable
+    self.maskKey = maskKey
     self.followsNames = followsNames
     self.waitsForUnknownCode = waitsForUnknownCode
     self.bindsToPath = bindsToPath

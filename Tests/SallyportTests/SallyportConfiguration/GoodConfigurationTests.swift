@@ -138,7 +138,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    #expect(rules.count == 7)
+    try #require(rules.count == 10)
     #expect(
       rules[0]
         == Rule(
@@ -168,6 +168,11 @@ struct GoodConfigurationTests {
     #expect(rules[4].action == .mask(ColumnMask(columns: patterns("last_name"), mask: .fixed("hidden"))))
     #expect(rules[5].action == .mask(ColumnMask(columns: patterns("note"), mask: .null)))
     #expect(rules[6].action == .mask(ColumnMask(columns: patterns("public.*.photo"), mask: .redact)))
+    let ranges = Mask.bucket(Mask.Bucket(date: .year, number: 10_000))
+    #expect(rules[7].action == .mask(ColumnMask(columns: patterns("hr.*.income", "hr.*.born"), mask: ranges)))
+    let shape = Mask.partial(keepFirst: 0, keepLast: 0, keeping: [.domain, .format])
+    #expect(rules[8].action == .mask(ColumnMask(columns: patterns("*.*.address"), mask: shape)))
+    #expect(rules[9].action == .mask(ColumnMask(columns: patterns("*.*.person_key"), mask: .hash)))
   }
 
   @Test("functions")
