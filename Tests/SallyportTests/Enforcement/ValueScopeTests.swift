@@ -55,10 +55,12 @@ import Testing
 
   @Test func theAnswerIsRememberedUntilTheStateOfThingsChanges() {
     var (version, asked) = (UInt64(1), 0)
-    let values = ValueScope(version: { version }) { footprint, _ in
-      asked += 1
-      return version == 1 ? .nothing : footprint
-    }
+    let values = ValueScope(
+      version: { version },
+      reach: { footprint, _ in
+        asked += 1
+        return version == 1 ? .nothing : footprint
+      })
     let enforcer = Enforcer(session: "s", policy: policy(masks: "t.a"), audit: audit, values: values)
     var command = SQLAnalyzer.analyze("update t set a = $1").command()
     command.parameters = Parameters(count: 1, encoded: [0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF])
