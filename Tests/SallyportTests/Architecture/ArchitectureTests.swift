@@ -175,3 +175,20 @@ struct PermitTests {
     #expect(good.status == 0, "\(good.output)")
   }
 }
+
+@Suite("Third parties")
+struct ThirdPartyTests {
+  @Test("Every package and system library that the package names is in the list of third parties, and no other")
+  func listed() throws {
+    let package = try String(contentsOfFile: SourceTree.root + "/Package.swift", encoding: .utf8)
+    let list = try String(contentsOfFile: SourceTree.root + "/docs/third-party.md", encoding: .utf8)
+    let named = package.matches(of: /github\.com\/([^"]+?)(\.git)?"/).map { String($0.1) }
+    #expect(named.count >= 10)
+    for name in named {
+      #expect(list.contains(name) || list.contains(name.replacing(".swift", with: "")), "\(name) is not listed")
+    }
+    let direct = list.matches(of: /\| ([a-z]+\/[A-Za-z.-]+)/).map { String($0.1) }
+    #expect(direct.count >= 8)
+    for name in direct { #expect(named.contains(name), "\(name) is listed and not used") }
+  }
+}
