@@ -187,6 +187,9 @@ struct ThirdPartyTests {
     for name in named {
       #expect(list.contains(name) || list.contains(name.replacing(".swift", with: "")), "\(name) is not listed")
     }
+    let system = package.matches(of: /\.apt\(\["([a-z0-9-]+)"\]\)/).map { String($0.1) }
+    #expect(system.contains("libpg-query-dev"))
+    for name in system { #expect(list.contains(name), "\(name) is not listed") }
     let direct = list.matches(of: /\| ([a-z]+\/[A-Za-z.-]+)/).map { String($0.1) }
     #expect(direct.count >= 8)
     for name in direct { #expect(named.contains(name), "\(name) is listed and not used") }
