@@ -34,7 +34,10 @@ public struct AuditFormatter {
   }
 
   /// The record as one JSON object: time, lane, sequence number and hash, then the members of its event.
-  public static func jsonLine(for record: AuditRecord) -> String {
+  public static func jsonLine(for record: AuditRecord) -> String { jsonLine(for: record, session: nil) }
+
+  /// The same with the facts of the record's session behind it.
+  static func jsonLine(for record: AuditRecord, session: SessionBook.Facts?) -> String {
     var writer = JSONWriter()
     writer.raw("{\"time\":")
     writer.string(time(record.time))
@@ -42,7 +45,13 @@ public struct AuditFormatter {
     writer.field("sequence", record.sequence)
     writer.field("hash", record.hash.hex)
     if record.payload.count > 2 { writer.raw(",") }
-    writer.append(Array(record.payload.dropFirst()))
+    if let session {
+      writer.append(Array(record.payload.dropFirst().dropLast()))
+      writer.append(session.members)
+      writer.raw("}")
+    } else {
+      writer.append(Array(record.payload.dropFirst()))
+    }
     return String(decoding: writer.bytes, as: UTF8.self)
   }
 

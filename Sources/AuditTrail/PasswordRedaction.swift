@@ -1,8 +1,9 @@
 /// Takes passwords out of the text of a command before it is stored, whatever the rules say (DECISIONS 25).
 ///
-/// It does not try to find the password: where the text speaks of one (`password` in any case, which covers roles, user
-/// mappings, subscriptions and connection strings) or holds a URL with a user in it, every string literal goes, and
-/// every comment that speaks of one. Too much is lost rather than too little.
+/// It does not try to find the password: where the text speaks of one (`password` in any case and however its letters are
+/// escaped, which covers roles, servers, subscriptions and connection strings; the options of a user mapping, whatever
+/// their names) or holds a URL with a user or a key in it, every string literal goes, and every comment that speaks of
+/// one. Too much is lost rather than too little.
 public enum PasswordRedaction {
   /// The text without its literals, or nil when there is nothing to hide.
   public static func redact(_ text: String) -> String? {
@@ -13,7 +14,7 @@ public enum PasswordRedaction {
   }
 
   /// False for most texts that mention none, which takes an instruction or two for each byte: they have no `p` that
-  /// `as` follows, and no `@`.
+  /// `as` follows, or that belongs to `mapping` or `uescape`, no `@`, no backslash and no `://`.
   static func mayMentionSecret(_ text: UnsafeRawBufferPointer) -> Bool {
     let ones: UInt64 = 0x0101_0101_0101_0101
     var at = 0
@@ -22,7 +23,11 @@ public enum PasswordRedaction {
       // A byte of either is zero where the letter stands (Anderson, Bit Twiddling Hacks: a zero byte).
       let letter = (word | ones &* 0x20) ^ ones &* 0x70
       let sign = word ^ ones &* 0x40
-      let found = ((letter &- ones) & ~letter | (sign &- ones) & ~sign) & (ones &* 0x80)
+      let slash = word ^ ones &* 0x5C
+      let colon = word ^ ones &* 0x3A
+      let found =
+        ((letter &- ones) & ~letter | (sign &- ones) & ~sign | (slash &- ones) & ~slash | (colon &- ones) & ~colon)
+        & (ones &* 0x80)
       if found != 0, (at..<(at + 8)).contains(where: { mayBegin(text, $0) }) { return true }
       at += 8
     }
@@ -30,32 +35,77 @@ public enum PasswordRedaction {
   }
 
   private static func mayBegin(_ text: UnsafeRawBufferPointer, _ index: Int) -> Bool {
-    if text[index] == UInt8(ascii: "@") { return true }
-    guard text[index] | 0x20 == UInt8(ascii: "p"), text.count - index >= 6 else { return false }
-    return text[index + 1] | 0x20 == UInt8(ascii: "a") && text[index + 2] | 0x20 == UInt8(ascii: "s")
+    func letter(_ offset: Int) -> UInt8 {
+      text.indices.contains(index + offset) ? text[index + offset] | 0x20 : 0
+    }
+    switch text[index] {
+    case UInt8(ascii: "@"), UInt8(ascii: "\\"): return true
+    case UInt8(ascii: ":"): return letter(1) == UInt8(ascii: "/") && letter(2) == UInt8(ascii: "/")
+    case UInt8(ascii: "p"), UInt8(ascii: "P"):
+      switch letter(1) {
+      case UInt8(ascii: "a"): return letter(2) == UInt8(ascii: "s")
+      case UInt8(ascii: "p"): return letter(2) == UInt8(ascii: "i")
+      case UInt8(ascii: "e"): return letter(-1) == UInt8(ascii: "a") && letter(-2) == UInt8(ascii: "c")
+      case _: return false
+      }
+    case _: return false
+    }
   }
 
-  /// True when the text has `password` or `passwd` in any case, or `://` and later, in the same word, `@`.
+  /// True when the text has `password` or `passwd` in any case, the options of a user mapping, or a URL with a user or a
+  /// key in it; also when these are spelled with escapes.
   static func mentionsSecret(_ text: some RandomAccessCollection<UInt8>) -> Bool {
+    if mentionsPlainly(text) { return true }
+    let hasEscapes = text.contains { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "%") }
+    guard hasEscapes else { return false }
+    let bytes = Array(text)
+    return mentionsPlainly(EscapedText.decoded(bytes, as: .escapeString))
+      || mentionsPlainly(EscapedText.decoded(bytes, as: .unicode))
+  }
+
+  private static func mentionsPlainly(_ text: some RandomAccessCollection<UInt8>) -> Bool {
     var inURL = false
+    var maps = false
     var previous: UInt8 = 0
     var index = text.startIndex
     while index != text.endIndex {
       let byte = text[index]
-      if byte | 0x20 == UInt8(ascii: "p") {
-        let rest = text[index...]
-        if starts(rest, with: "password") || starts(rest, with: "passwd") { return true }
-      } else if byte == UInt8(ascii: "/"), previous == UInt8(ascii: "/") {
-        inURL = true
-      } else if byte == UInt8(ascii: "@"), inURL {
-        return true
-      } else if byte <= 0x20 || byte == UInt8(ascii: "'") {
-        inURL = false
+      switch byte {
+      case UInt8(ascii: "p"), UInt8(ascii: "P"):
+        if starts(text[index...], with: "password") || starts(text[index...], with: "passwd") { return true }
+      case UInt8(ascii: "m"), UInt8(ascii: "M"):
+        if starts(text[index...], with: "mapping") { maps = true }
+      case UInt8(ascii: "o"), UInt8(ascii: "O"):
+        if maps, starts(text[index...], with: "options") { return true }
+      case UInt8(ascii: "u"), UInt8(ascii: "U"):
+        // Escapes by another character than the backslash: whatever they spell.
+        if starts(text[index...], with: "uescape") { return true }
+      case UInt8(ascii: "/") where previous == byte: inURL = true
+      case UInt8(ascii: "@") where inURL: return true
+      case UInt8(ascii: "?") where inURL, UInt8(ascii: "&") where inURL, UInt8(ascii: ";") where inURL,
+        UInt8(ascii: "#") where inURL:
+        if namesKey(text[text.index(after: index)...]) { return true }
+      case 0...0x20, UInt8(ascii: "'"): inURL = false
+      case _: break
       }
       previous = byte
       text.formIndex(after: &index)
     }
     return false
+  }
+
+  /// What parameters of URLs that are a secret have in their names.
+  private static let keys: [StaticString] = ["key", "token", "secret", "sig", "auth", "pass", "pwd", "credential"]
+
+  /// True when the parameter of a URL that begins here is named like a key.
+  private static func namesKey(_ text: some Collection<UInt8>) -> Bool {
+    let name = text.prefix(64).prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "&") && $0 > 0x20 }
+    guard name.endIndex != text.endIndex, text[name.endIndex] == UInt8(ascii: "=") else { return false }
+    return keys.contains { contains($0, in: name) }
+  }
+
+  private static func contains(_ word: StaticString, in text: some Collection<UInt8>) -> Bool {
+    text.indices.contains { starts(text[$0...], with: word) }
   }
 
   private static func starts(_ text: some Collection<UInt8>, with word: StaticString) -> Bool {
@@ -78,6 +128,10 @@ private struct LiteralScanner {
   private var output: [UInt8] = []
   /// The last word was `password`: what is quoted next is one, even in the wrong kind of quotes.
   private var afterPassword = false
+  /// Words of the statement so far, and whether it is about a role.
+  private var words = 0
+  private var makesOrAlters = false
+  private var isAboutRole = false
 
   init(_ text: [UInt8]) { self.text = text }
 
@@ -95,6 +149,9 @@ private struct LiteralScanner {
       case UInt8(ascii: "-") where self.byte(1) == UInt8(ascii: "-"): comment(end: lineEnd(), replacement: "--***")
       case UInt8(ascii: "/") where self.byte(1) == UInt8(ascii: "*"): comment(end: blockEnd(), replacement: "/****/")
       case _ where LiteralScanner.isWord(byte): word()
+      case UInt8(ascii: ";"):
+        (words, makesOrAlters, isAboutRole) = (0, false, false)
+        pass(1)
       case _: pass(1)
       }
     }
@@ -130,8 +187,24 @@ private struct LiteralScanner {
       end += 1
     }
     // The E of E'…' is no word that separates a password from the word before it.
-    if end - position > 1 { afterPassword = PasswordRedaction.mentionsSecret(text[position..<end]) }
+    guard end - position > 1 else { return pass(end - position) }
+    let word = text[position..<end]
+    words += 1
+    if words == 1 { makesOrAlters = LiteralScanner.isOne(word, of: ["create", "alter"]) }
+    if words == 2 { isAboutRole = makesOrAlters && LiteralScanner.isOne(word, of: ["role", "user", "group"]) }
+    // Somebody forgot the quotes. It is refused as a syntax error, and kept as whatever was refused.
+    if afterPassword, isAboutRole, !LiteralScanner.isOne(word, of: ["null"]) { return hide(until: end, as: "***") }
+    afterPassword = PasswordRedaction.mentionsSecret(word)
     pass(end - position)
+  }
+
+  private static func isOne(_ word: ArraySlice<UInt8>, of words: [StaticString]) -> Bool {
+    words.contains { other in
+      word.count == other.utf8CodeUnitCount
+        && word.elementsEqual(UnsafeBufferPointer(start: other.utf8Start, count: other.utf8CodeUnitCount)) {
+          $0 | 0x20 == $1
+        }
+    }
   }
 
   /// True when the quote at hand belongs to E'…', in which a backslash escapes.

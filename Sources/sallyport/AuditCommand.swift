@@ -7,7 +7,7 @@ import Gateway
 struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit", abstract: "Verify and read the audit trail.",
-    subcommands: [Verify.self, Tail.self, Head.self, SealCommand.self])
+    subcommands: [Verify.self, Tail.self, Export.self, Head.self, SealCommand.self])
 }
 
 /// `sallyport ca`: the gateway's own certificate authority.

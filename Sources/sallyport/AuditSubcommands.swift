@@ -133,19 +133,24 @@ extension AuditCommand {
     var follow = false
     @Flag(help: "Print JSON lines.")
     var json = false
+    @OptionGroup var filter: AuditFilterOptions
 
     func run() throws {
       guard (1...100_000).contains(number) else { throw ValidationError("--number takes 1 to 100000") }
       var tail = AuditTail(directory: AuditDirectory.path(data: data))
+      var selection = AuditSelection(try filter.filter(now: Clock.now()))
       var formatter = AuditFormatter()
       var newest: [String] = []
       try tail.skipToEnd { record in
+        guard selection.includes(record) else { return formatter.observe(record) }
         newest.append(line(record, &formatter))
         if newest.count > number * 2 { newest.removeFirst(newest.count - number) }
       }
       for line in newest.suffix(number) { Output.line(line) }
       while follow {
-        for record in try tail.poll() { Output.line(line(record, &formatter)) }
+        for record in try tail.poll() {
+          if selection.includes(record) { Output.line(line(record, &formatter)) } else { formatter.observe(record) }
+        }
         usleep(200_000)
       }
     }

@@ -161,6 +161,30 @@ import Testing
       "create subscription s connection 'postgres://u:hunter2@h/d' publication p",
       "create subscription s connection '***' publication p"
     ),
+    (
+      "select dblink_connect('c', 'host=h user=u password=hunter2')", "select dblink_connect('***', '***')"
+    ),
+    (
+      "alter server s options (add password 'hunter2', drop x)", "alter server s options (add password '***', drop x)"
+    ),
+    (
+      "create user /* for s3 */ mapping for a server s options (secret_access_key 'hunter2')",
+      "create user /* for s3 */ mapping for a server s options (secret_access_key '***')"
+    ),
+    ("select dblink_connect(E'host=h p\\x61ssword=hunter2')", "select dblink_connect(E'***')"),
+    ("select dblink_connect(E'host=h \\160a\\163sword=hunter2')", "select dblink_connect(E'***')"),
+    ("select dblink_connect(E'host=h \\password=hunter2')", "select dblink_connect(E'***')"),
+    ("select dblink_connect(U&'host=h pass\\0077ord=hunter2')", "select dblink_connect(U&'***')"),
+    ("select dblink_connect(U&'pass!0077ord=hunter2' UESCAPE '!')", "select dblink_connect(U&'***' UESCAPE '***')"),
+    ("select dblink_connect($c$password=hunter2$c$)", "select dblink_connect('***')"),
+    ("select dblink_connect('postgres://h/d?p%61ssword=hunter2')", "select dblink_connect('***')"),
+    ("copy t from 'https://h/f?X-Amz-Signature=hunter2'", "copy t from '***'"),
+    ("select http_get('https://h/f?a=b&api_key=hunter2')", "select http_get('***')"),
+    ("alter role a password /* no */ 'hunter2'", "alter role a password /* no */ '***'"),
+    ("alter role a password\n--x\n'hunter2'\n'hunter2'", "alter role a password\n--x\n'***'\n'***'"),
+    ("alter role a password hunter2", "alter role a password ***"),
+    ("select 1; create user a password hunter2", "select 1; create user a password ***"),
+    ("comment on role a is 'password hunter2'", "comment on role a is '***'"),
     ("do $f$ begin execute 'alter role a password ''hunter2'''; end $f$", "do '***'"),
     (
       "/* password=hunter2 /* nested */ */ alter role a password 'hunter2' -- password hunter2\n;",
@@ -178,6 +202,7 @@ import Testing
 
   @Test(arguments: [
     "select 'hunter2'", "select * from t where mail = 'a@b.c'", "select 'https://a.b/c', 'd@e'", "pass word 'x'", "",
+    "select 'https://a.b/c?page=2'", "select * from mapping where a = 'b'", "select E'a\\tb', 'C:\\Pa'",
     "select $$//$$ @ 1",
   ])
   func theRestStays(_ text: String) {
