@@ -175,3 +175,7 @@ extension AuditEntry.Bind: CustomStringConvertible {
     return text.map { "'\($0)'\(cut)" } ?? "NULL"
   }
 }
+
+extension RecordFront {
+  var entry: AuditEntry? { try? JSONDecoder().decode(AuditEntry.self, from: Data(bytes)) }
+}

@@ -128,7 +128,7 @@ public struct AuditFormatter {
   }
 
   /// Replaces what a terminal or a reader could be fooled by: control and format characters, line separators.
-  static func harmless(_ line: String) -> String {
+  public static func harmless(_ line: String) -> String {
     var result = String.UnicodeScalarView()
     for scalar in line.unicodeScalars {
       switch scalar.properties.generalCategory {

@@ -175,6 +175,22 @@ final class SegmentReader {
       lane: lane, segment: number, offset: offset, sequence: sequence, time: time, payload: expanded, hash: hash)
   }
 
+  /// Hops over the records from here to the end of what is committed and shows each as it is stored, unchecked, with its
+  /// time, as long as `visit` returns true. What no longer looks like a record ends it.
+  func skim(_ visit: (Int64, RecordFront) -> Bool) throws(AuditFault) {
+    while let head = try bytes(at: offset, count: SegmentFormat.recordHeaderSize),
+      window.integer(UInt32.self, at: head.lowerBound + 4) == SegmentFormat.committed
+    {
+      let length = Int(window.integer(UInt32.self, at: head.lowerBound))
+      let size = SegmentFormat.recordSize(payload: length)
+      let time = window.integer(Int64.self, at: head.lowerBound + 16)
+      guard length <= SegmentFormat.payloadLimit, let range = try bytes(at: offset, count: size) else { return }
+      let start = range.lowerBound + SegmentFormat.recordHeaderSize
+      guard visit(time, RecordFront(bytes: window[start..<(start + length)])) else { return }
+      offset += size
+    }
+  }
+
   private func expand(_ payload: [UInt8], of sequence: UInt64) -> [UInt8]? {
     guard expansion != nil else { return payload }
     return expansion?.expand(payload, of: sequence, at: offset)

@@ -26,6 +26,8 @@ extension ControlVerb {
     case .approvalsList, .approvalsShow: .ownUnless([.approver, .auditor, .admin])
     case .approvalsApprove, .approvalsDeny: .people([.approver])
     case .auditSeal: .operating([.auditor, .admin])
+    case .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport: .operating([.auditor, .admin])
+    case .sessionsKill: .operating([.admin])
     }
   }
 
@@ -34,7 +36,7 @@ extension ControlVerb {
     switch self {
     case .status: false
     case .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow, .approvalsApprove, .approvalsDeny,
-      .auditSeal:
+      .auditSeal, .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport, .sessionsKill:
       true
     }
   }

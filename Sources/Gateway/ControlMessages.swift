@@ -1,3 +1,4 @@
+import AuditTrail
 import Foundation
 
 /// What can be asked of a running gateway over its control socket.
@@ -11,6 +12,11 @@ public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case approvalsApprove = "approvals.approve"
   case approvalsDeny = "approvals.deny"
   case auditSeal = "audit.seal"
+  case sessionsList = "sessions.list"
+  case sessionsShow = "sessions.show"
+  case sessionsReplay = "sessions.replay"
+  case sessionsExport = "sessions.export"
+  case sessionsKill = "sessions.kill"
 }
 
 /// One request on the control socket: a line of JSON.
@@ -86,6 +92,11 @@ public struct ControlResponse: Codable, Sendable {
   public var troubles: [String]?
   /// The newest seal of the audit trail: one line of JSON, signed.
   public var seal: String?
+  public var sessions: [SessionHistory.Summary]?
+  /// Of one session, see `SessionPage`.
+  public var lines: [String]?
+  /// Where the lines go on; nil when that is all.
+  public var next: String?
 
   public init(message: String? = nil) { self.message = message }
 

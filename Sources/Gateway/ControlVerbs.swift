@@ -16,6 +16,9 @@ struct ControlVerbs: Sendable {
   let desk: ApprovalDesk
   /// nil where no trail is kept: in tests.
   var sealing: AuditSealing?
+  var live = LiveSessions()
+  /// The data folder.
+  var data = ""
 
   func perform(_ request: AuthorizedRequest) throws -> ControlResponse {
     switch request.verb {
@@ -28,6 +31,10 @@ struct ControlVerbs: Sendable {
     case .approvalsApprove: try approve(request)
     case .approvalsDeny: try deny(request)
     case .auditSeal: try sealAudit()
+    case .sessionsList: try listSessions(request)
+    case .sessionsShow: try readSession(request, results: false)
+    case .sessionsReplay, .sessionsExport: try readSession(request, results: true)
+    case .sessionsKill: try killSession(request)
     }
   }
 }

@@ -14,6 +14,8 @@ import Synchronization
 /// What all connections of one gateway share; everything in it may be used from any thread.
 final class GatewayContext: Sendable {
   let configuration: GatewayConfiguration
+  /// The data folder.
+  let data: String
   let policy: Policy
   let store: Store
   let pool: NIOThreadPool
@@ -27,6 +29,7 @@ final class GatewayContext: Sendable {
   let logger: Logger
   let cancels = CancelRegistry()
   let sessions = SessionCounts()
+  let live = LiveSessions()
   let backendKeys = BackendKeys()
   let catalogs: CatalogCache
   /// Whether names are resolved where a policy depends on them; only tests without a backend do without.
@@ -38,12 +41,13 @@ final class GatewayContext: Sendable {
   private let draining = Atomic(false)
 
   init(
-    configuration: GatewayConfiguration, policy: Policy, store: Store, pool: NIOThreadPool,
+    configuration: GatewayConfiguration, data: String, policy: Policy, store: Store, pool: NIOThreadPool,
     analyzer: LargeStackAnalyzer, clientTLS: ClientTLSContext?, desk: ApprovalDesk, maskKey: MaskKey,
     deadlines: Deadlines,
     capacity: Capacity, limits: Limits, followsNames: Bool = true, logger: Logger
   ) {
     self.configuration = configuration
+    self.data = data
     self.policy = policy
     self.store = store
     self.pool = pool

@@ -51,12 +51,14 @@ public final class GatewayServer: Sendable {
     let audit: AuditDirectory
     do {
       audit = try AuditDirectory(data: data)
+      try RecordingSweep.makeFolder(data: data)
       let store = try SQLiteStore(data: data)
       let pool = NIOThreadPool(numberOfThreads: 4)
       pool.start()
       let policy = Policy(configuration.policy, hash: configuration.policyHash)
       context = GatewayContext(
-        configuration: configuration, policy: policy, store: store, pool: pool, analyzer: LargeStackAnalyzer(),
+        configuration: configuration, data: data, policy: policy, store: store, pool: pool,
+        analyzer: LargeStackAnalyzer(),
         clientTLS: try ClientTLSContext.make(configuration, data: data),
         desk: ApprovalDesk(store: store, limit: options.capacity.held),
         maskKey: try MaskKeyFile.load(data: data), deadlines: options.deadlines,
@@ -94,6 +96,7 @@ public final class GatewayServer: Sendable {
     try GatewayServer.startDesk(context, controlLane, every: options.deadlines.sweep)
     sealing.compareWithStore()
     _ = try? sealing.seal()
+    RecordingSweep(context: context, lane: controlLane)?.start()
     (listener, address) = try GatewayServer.listen(context, reactors, states)
     control = try GatewayServer.listenControl(
       ControlClient.socketPath(data: data), context, controlGroup, controlLane, sealing)
@@ -133,6 +136,7 @@ public final class GatewayServer: Sendable {
       try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
         .wait()
     }
+    waitForRecordings()
     try? controlLane.eventLoop.submit { [controlLane] in
       try controlLane.value.append(.gatewayStopped(reason: reason))
       controlLane.value.close()
@@ -143,6 +147,16 @@ public final class GatewayServer: Sendable {
     try? controlGroup.syncShutdownGracefully()
     context.analyzer.stop()
     try? context.pool.syncShutdownGracefully()
+  }
+
+  /// What sessions got is written before the gateway ends, unless that takes too long.
+  private func waitForRecordings() {
+    let end = Clock.monotonic() + 5_000_000
+    for state in states {
+      while Clock.monotonic() < end,
+        let count = try? state.eventLoop.submit({ state.value.recordersWriting }).wait(), count > 0
+      { usleep(2_000) }
+    }
   }
 
   // MARK: Parts
@@ -230,7 +244,7 @@ public final class GatewayServer: Sendable {
   ) throws -> any Channel {
     let verbs = ControlVerbs(
       configuration: context.configuration, scoping: { [policy = context.policy] in policy.mayMask($0) },
-      store: context.store, desk: context.desk, sealing: sealing)
+      store: context.store, desk: context.desk, sealing: sealing, live: context.live, data: context.data)
     let pool = context.pool
     // The trail's lock says that no other gateway lives here: a socket that is still there is a dead one's.
     try? FileManager.default.removeItem(atPath: path)

@@ -14,6 +14,8 @@ final class LoopState: StatementAnalyses {
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
   var counters = LoopCounters()
+  /// Recordings that are being written to.
+  var recordersWriting = 0
   /// Those that have limits of time, for `sweep`.
   var watched: [ObjectIdentifier: PostgresConnection] = [:]
 

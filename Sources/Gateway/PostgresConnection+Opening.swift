@@ -73,10 +73,12 @@ extension PostgresConnection {
   private func backendReady(_ ready: BackendHandshake.Ready) {
     guard let subject, let target else { return }
     let policy = context.policy.scoped(to: subject)
-    guard policy.mayMask, context.catalogs.find(target.catalogKey) == nil else { return begin(ready, policy: policy) }
+    guard policy.mayMask, context.catalogs.find(target.catalogKey) == nil else {
+      return beginRecorded(ready, policy: policy)
+    }
     readCatalog(target) { connection, result in
       switch result {
-      case .success: connection.begin(ready, policy: policy)
+      case .success: connection.beginRecorded(ready, policy: policy)
       case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)")
       }
     }
@@ -110,17 +112,24 @@ extension PostgresConnection {
       reach: { footprint, policy in slot.catalog?.maskable(footprint, under: policy) ?? .everything })
   }
 
-  private func begin(_ ready: BackendHandshake.Ready, policy: ScopedPolicy) {
+  /// - Parameter recorded: how much of results the recorder is to get.
+  func begin(
+    _ ready: BackendHandshake.Ready, policy: ScopedPolicy, recorder: SessionRecorder?, _ recorded: ResultBounds?
+  ) {
     guard phase == .opening, let subject, let target, let opening, let address = backend?.peer else { return }
     let names = analyses(policy, target)
     let relay = Relay(
       session: PostgresSession(
         ready: ready, analyses: names ?? state, maskable: policy.mayMask, maskKey: context.maskKey,
-        followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, bindsToPath: policy.mayHold,
+        followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, records: recorded,
+        bindsToPath: policy.mayHold,
         reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "", limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(names, target)),
       target: target, backendAddress: address, backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
     relay.names = names
+    relay.recorder = recorder
+    let bound = bound
+    recorder?.onProgress = { bound.value.recordingProgressed() }
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
       subject: subject, backendAddress: "\(address.ipAddress ?? "local"):\(address.port ?? 0)",
@@ -132,6 +141,7 @@ extension PostgresConnection {
         hint: "Ask whoever operates the gateway.")
     }
     self.relay = relay
+    context.live.add(LiveSessions.Entry(facts: facts, openedAt: Clock.now(), connection: bound))
     phase = .relaying
     state.counters.sessions &+= 1
     deadline?.cancel()

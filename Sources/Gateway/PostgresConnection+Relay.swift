@@ -32,7 +32,7 @@ extension PostgresConnection {
       switch event {
       case .command(let id, let command): try decide(id, command, relay)
       case .columns(let id, let columns): try plan(columns, of: id, relay)
-      case .result: break
+      case .result(let id, let part): relay.recorder?.add(id, part)
       case .finished(let id, let outcome): finish(id, outcome, relay)
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
       case .needs(.relation(let oid)): try supplyRelation(oid, relay)
@@ -53,6 +53,9 @@ extension PostgresConnection {
   // MARK: Commands
 
   private func decide(_ id: CommandID, _ command: Command, _ relay: Relay) throws(ProtocolError) {
+    if let refusal = refusalOfRecording(relay) {
+      return try apply(relay.enforcer.withdraw(id, command, refusal), id, command, relay)
+    }
     guard relay.approved == nil else { return try apply(decideApproved(id, command, relay), id, command, relay) }
     try apply(relay.enforcer.admit(id, command), id, command, relay)
   }
@@ -98,6 +101,7 @@ extension PostgresConnection {
     if outcome.ending != .suspended { relay.underWay.remove(id) }
     if outcome.ending == .failed { state.counters.failed &+= 1 }
     if begun != nil { state.counters.durations.add(duration) }
+    noteRecorded(id, relay)
     _ = relay.enforcer.finish(id, outcome, duration: duration)
   }
 
@@ -205,7 +209,9 @@ extension PostgresConnection {
   func closeRelay() {
     guard let relay else { return }
     if relay.held != nil { leaveHold(relay, step: .cancelled, reason: closingReason) }
+    context.live.remove(name)
     for command in relay.underWay.all {
+      noteRecorded(command.id, relay)
       _ = relay.enforcer.finish(
         command.id, relay.session.outcome(ofLost: command.id), duration: Clock.monotonic() - command.began)
     }

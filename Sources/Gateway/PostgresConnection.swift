@@ -52,6 +52,8 @@ final class PostgresConnection {
     var names: SessionAnalyses?
     /// Of the session's count, as far as the catalogue has been told.
     var toldDefinitions: UInt64 = 0
+    /// nil where results are not recorded.
+    var recorder: SessionRecorder?
     /// nil without limits of time.
     var watch: SessionWatch?
     /// Why the session ends as soon as nothing is under way; nil while it may go on.
@@ -152,7 +154,7 @@ final class PostgresConnection {
     case .login, .opening: return true
     case .relaying:
       guard let relay else { return false }
-      return relay.session.wantsInput(from: .backend) && client.isWritable
+      return relay.session.wantsInput(from: .backend) && client.isWritable && relay.recorder?.isBehind != true
     case .closed: return false
     }
   }

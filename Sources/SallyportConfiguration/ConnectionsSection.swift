@@ -47,6 +47,8 @@ extension ConfigurationReader {
     }
     let limits =
       keys.take("limits").flatMap { sessionLimits($0, .connectionLimits, sessionsKey: "sessions") } ?? SessionLimits()
+    let recording =
+      keys.take("recording").flatMap { recordingSettings($0, .connectionRecording) } ?? RecordingSettings()
     keys.finish()
     if let authority, tls != .verifyCA, tls != .verifyFull, mistakes.found.count == before {
       mistakes.add(
@@ -61,7 +63,7 @@ extension ConfigurationReader {
     return ConnectionSettings(
       name: name, protocolName: protocolName, labels: labels, address: address, database: database,
       databases: databases, region: region, tls: tls, tlsAuthority: authority.flatMap { text($0, "tls_ca") },
-      channelBinding: channelBinding, credentials: credentials, limits: limits)
+      channelBinding: channelBinding, credentials: credentials, limits: limits, recording: recording)
   }
 
   func protocolWord(_ value: YAMLValue) -> String? {
@@ -172,6 +174,7 @@ extension MappingShape {
       Key("channel_binding", .words(BackendChannelBinding.allCases.map(\.rawValue)), "Default: prefer."),
       Key("credentials", .list(.mapping(.credential)), "The first that fits the person's groups.", required: true),
       Key("limits", .mapping(.connectionLimits), "In place of gateway.limits."),
+      Key("recording", .mapping(.connectionRecording), "In place of gateway.recording."),
     ], planned: ["url", "logins", "host_key"])
 
   static let credential = MappingShape(

@@ -63,6 +63,8 @@ public struct GatewaySettings: Sendable, Hashable {
   /// Load balancers: connections from there begin with a PROXY header, which says where the client is.
   public var balancers: [NetworkRange] = []
   public var audit = AuditSettings()
+  /// Where a connection has none of its own.
+  public var recording = RecordingSettings()
 }
 
 /// The certificate that clients see.
@@ -109,6 +111,7 @@ public struct ConnectionSettings: Sendable, Hashable {
   /// In order; see `credential(for:)`.
   public var credentials: [BackendCredential]
   public var limits = SessionLimits()
+  public var recording = RecordingSettings()
 
   /// The account that people of these groups use: the first whose groups match, or that names none; nil when none fits.
   public func credential(for groups: [String]) -> BackendCredential? {

@@ -28,6 +28,9 @@ extension ConfigurationReader {
     if let value = keys.take("drain") { settings.drain = duration(value, "drain") ?? settings.drain }
     if let value = keys.take("proxy_protocol") { settings.balancers = balancers(value) }
     if let value = keys.take("audit") { settings.audit = auditSettings(value) ?? AuditSettings() }
+    if let value = keys.take("recording") {
+      settings.recording = recordingSettings(value, .gatewayRecording) ?? RecordingSettings()
+    }
     keys.finish()
     return settings
   }
@@ -79,6 +82,7 @@ extension MappingShape {
       Key("drain", .duration, "How long sessions have to end at SIGTERM. Default: 10s."),
       Key("proxy_protocol", .mapping(.proxyProtocol), "Load balancers that say where the client is."),
       Key("audit", .mapping(.audit), "What the audit trail keeps."),
+      Key("recording", .mapping(.gatewayRecording), "What is kept of results; where a connection does not say."),
     ], planned: ["state", "recordings"])
 
   static let proxyProtocol = MappingShape(

@@ -16,6 +16,7 @@ struct Sallyport: ParsableCommand {
     version: GatewayServer.version,
     subcommands: [
       ServeCommand.self, CheckCommand.self, TokenCommand.self, ApprovalsCommand.self, AuditCommand.self,
+      SessionsCommand.self,
       AuthorityCommand.self, StatusCommand.self, DoctorCommand.self,
     ])
 }

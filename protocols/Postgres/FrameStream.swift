@@ -118,6 +118,11 @@ struct FrameStream {
     return (rows, advance)
   }
 
+  /// The bytes that passed last and have not left; nil when so many have not.
+  func lastPassed(_ count: Int) -> ByteBuffer? {
+    run >= count ? input.getSlice(at: input.readerIndex + run - count, length: count) : nil
+  }
+
   private mutating func skip(_ count: Int) {
     flushRun()
     input.moveReaderIndex(forwardBy: count)

@@ -22,6 +22,9 @@ extension PostgresSession {
     switch header.tag {
     case BackendTag.dataRow: return try takeDataRow(header)
     case BackendTag.copyData:
+      if tap != nil {
+        guard try tapStream(header) else { return false }
+      }
       progress?.rows += 1
       progress?.bytes += header.frameLength
       backend.pass(header)
@@ -71,6 +74,7 @@ extension PostgresSession {
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
+      if tap != nil, header.tag == BackendTag.functionCallResponse { _ = try tapStream(header) }
       backend.pass(header)
     case let tag:
       throw .backend("the backend sent unexpected message type \(tag)")
@@ -91,6 +95,7 @@ extension PostgresSession {
   private mutating func takeDataRow(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     beginProgressIfNeeded()
     guard let mask = try activeMask() else {
+      if tap != nil { return try passTappedRows(header) }
       let (rows, bytes) = try backend.passRows()
       guard rows > 0 else {
         // A row that is not here whole: passes as it comes.
@@ -124,6 +129,7 @@ extension PostgresSession {
       next = try backend.nextHeader()
     }
     progress?.masked = mask.names
+    if tap != nil, let id = progress?.id { tell(rewritten, of: id) }
     backend.inject(rewritten)
   }
 
@@ -174,9 +180,9 @@ extension PostgresSession {
       .failingParse:
       throw .backend("the backend described columns that nothing asked for")
     }
+    if tap != nil { tapColumns(use, command, body) }
     guard maskable else {
-      if case .query = use {} else { replies.removeHead() }
-      backend.pass(header)
+      takeColumns(use, header, nil)
       return true
     }
     let version = analyses.columnsVersion
@@ -199,6 +205,13 @@ extension PostgresSession {
     }
     askForPlan(pending)
     return false
+  }
+
+  private mutating func tapColumns(_ use: PendingColumns.Use, _ command: CommandID?, _ body: ByteBuffer) {
+    switch use {
+    case .query: if let command { events += tap?.columns(body, of: command) ?? [] }
+    case .portal(let portal), .injected(let portal): tap?.describe(portal: portal, body)
+    }
   }
 
   mutating func askForPlan(_ pending: PendingColumns) {

@@ -11,6 +11,7 @@ extension PostgresSession {
       replies.removeHead()
     case (BackendTag.bindComplete, .bind(_, let portal)):
       portalMasks[portal] = nil
+      tap?.forget(portal: portal)
       replies.removeHead()
     case (BackendTag.closeComplete, .closeStatement(let name)):
       statements.closed(name)
@@ -76,6 +77,7 @@ extension PostgresSession {
       // Portals end with their transaction.
       forgetPortals()
       portalMasks.removeAll()
+      tap?.forgetPortals()
       names.settle()
     }
     backend.pass(header)
@@ -178,6 +180,7 @@ extension PostgresSession {
     // A portal that stopped at its row limit goes on, and its end is still to be told.
     lastFinished = ending == .suspended ? nil : id
     if !preparing.isEmpty { settlePrepare(id, outcome) }
+    tap?.ended(id)
     events.append(.finished(id, outcome))
   }
 }

@@ -178,6 +178,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var relations: [UInt32: RelationNames?] = [:]
   /// Why the gateway cancels what runs, of its own accord.
   var explainedCancel: ErrorFields?
+  /// Present when somebody records what the client gets.
+  var tap: ResultTap?
   /// Notices that wait for the end of a frame.
   var deferredNotices: [ByteBuffer] = []
 
@@ -186,6 +188,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   ///   - maskable: whether any mask may apply to this person on this connection.
   ///   - maskKey: of hashed values, which are equal for equal values where the key is the same.
   ///   - followsNames: whether `analyses` resolves names, so that the session's search_path is of use.
+  ///   - records: how much of each result is told as `.result`; nil for nothing.
   ///   - waitsForUnknownCode: whether what is pipelined behind unknown code is only read once that has run; false where
   ///     no decision depends on what texts say.
   ///   - bindsToPath: whether commands may be approved, which binds them to search_path and role.
@@ -193,8 +196,9 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   public init(
     ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool,
     maskKey: MaskKey = .random(), followsNames: Bool = false, waitsForUnknownCode: Bool = true,
-    bindsToPath: Bool = false, reason: String = "", limits: Limits = .standard
+    records: ResultBounds? = nil, bindsToPath: Bool = false, reason: String = "", limits: Limits = .standard
   ) {
+    tap = records.map { ResultTap($0) }
     self.limits = limits
     self.analyses = analyses
     self.maskable = maskable

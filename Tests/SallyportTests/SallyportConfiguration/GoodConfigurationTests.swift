@@ -20,7 +20,9 @@ struct GoodConfigurationTests {
       limits: SessionLimits(
         idle: .seconds(3600), idleInTransaction: .seconds(600), statement: .seconds(300), lifetime: .seconds(43_200),
         sessions: 200, sessionsPerUser: 20),
-      balancers: try [#require(NetworkRange("10.0.0.0/24"))])
+      balancers: try [#require(NetworkRange("10.0.0.0/24"))],
+      recording: RecordingSettings(
+        rows: RecordingSettings.Rows.none, maxRows: 500, maxBytes: 256 << 10, keepSeconds: 7_776_000))
     expected.audit.checkpointFile = "/mnt/elsewhere/head.jsonl"
     #expect(try everything().gateway == expected)
     let plain = try ConfigurationSample.load("policies/good/minimal.yaml").get()

@@ -1,3 +1,4 @@
+import AccessModel
 import Foundation
 import Testing
 
@@ -32,6 +33,33 @@ struct RecordingConfigurationTests {
     #expect(try configuration(said).gateway.audit.checkpointFile == "/x/head.jsonl")
   }
 
+  @Test("results are recorded where a connection says so, or the gateway and not the connection, each bound by itself")
+  func recording() throws {
+    func bounds(_ gateway: String, _ connection: String) throws -> ResultBounds? {
+      let text = "gateway: { \(gateway) }" + Self.rest.replacing("credentials:", with: "\(connection) credentials:")
+      let read = try ConfigurationSample.parse(text).get()
+      return read.recordedResults(on: try #require(read.connections["shop"]))
+    }
+    #expect(try bounds("name: g", "") == nil)
+    #expect(try bounds("recording: { max_rows: 5 }", "") == nil)
+    #expect(try bounds("recording: { rows: masked }", "") == ResultBounds(rows: 1_000, bytes: 1 << 20))
+    #expect(try bounds("recording: { rows: masked }", "recording: { rows: none },") == nil)
+    #expect(
+      try bounds("recording: { max_rows: 5, max_bytes: 2KiB }", "recording: { rows: masked, max_bytes: 1MiB },")
+        == ResultBounds(rows: 5, bytes: 1 << 20))
+    #expect(try configuration("gateway: { recording: { keep: 90d } }").gateway.recording.keepSeconds == 90 * 86_400)
+    #expect(try configuration("gateway: { recording: { keep: 12h } }").gateway.recording.keepSeconds == 43_200)
+  }
+
+  @Test("keep is of the gateway alone")
+  func keepOfConnection() {
+    let text = Self.rest.replacing("credentials:", with: "recording: { keep: 1d }, credentials:")
+    #expect(
+      ConfigurationSample.mistakes(text).map { $0.split(separator: ": ", maxSplits: 1).last } == [
+        "unknown key \"keep\" in recording"
+      ])
+  }
+
   @Test(
     "mistakes name their place and the mend",
     arguments: [
@@ -39,6 +67,14 @@ struct RecordingConfigurationTests {
       ("gateway: { audit: { bind: on } }", "1:21: unknown key \"bind\" in audit"),
       ("gateway: { audit: { checkpoint: { file: [] } } }", "1:41: the file of checkpoint must be text, not a list"),
       ("gateway: { audit: on }", "1:19: audit must be a mapping of keys and values, not text"),
+      ("gateway: { recording: { rows: raw } }", "1:31: rows \"raw\" is not available in this version"),
+      ("gateway: { recording: { rows: all } }", "1:31: unknown rows \"all\""),
+      ("gateway: { recording: { max_rows: 0 } }", "1:35: max_rows must be a number from 1 to 1000000"),
+      ("gateway: { recording: { max_bytes: 9MiB } }", "1:36: max_bytes must be from 1KiB to 8MiB"),
+      ("gateway: { recording: { max_bytes: 99999999999999999MiB } }", "1:36: max_bytes must be from 1KiB to 8MiB"),
+      ("gateway: { recording: { keep: 90 } }", "1:31: keep must be from 1h to 3650d"),
+      ("gateway: { recording: { keep: 4000d } }", "1:31: keep must be from 1h to 3650d"),
+      ("gateway: { recording: { keeps: 1d } }", "1:25: unknown key \"keeps\" in recording"),
     ])
   func mistakes(_ text: String, _ mistake: String) {
     #expect(ConfigurationSample.mistakes(text + Self.rest) == [mistake])

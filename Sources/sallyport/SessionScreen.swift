@@ -1,0 +1,126 @@
+import AuditTrail
+import Foundation
+
+/// A session as somebody sees it on a terminal: lines of the gateway's answer become text with a time.
+///
+/// Nothing of it can steer the terminal: control characters of statements and values are replaced.
+struct SessionScreen {
+  struct Frame: Hashable {
+    /// µs since 1970.
+    var time: Int64
+    /// Whole lines, each with its end.
+    var text: String
+  }
+  /// A line of a recorded result.
+  private struct Result: Decodable {
+    var columns: [String]?
+    var rows: [[String?]]?
+    var text: String?
+    var hex: String?
+    var reason: String?
+  }
+  private struct Head: Decodable {
+    var time: String
+    var event: String
+  }
+  /// Characters of one value, and of a statement, that are shown.
+  private static let valueLimit = 200
+  private static let textLimit = 10_000
+
+  /// What the line adds to the screen; nil for what says nothing to people, or is not understood.
+  func frame(_ line: String) -> Frame? {
+    let data = Data(line.utf8)
+    let decoder = JSONDecoder()
+    guard let head = try? decoder.decode(Head.self, from: data), let time = SessionScreen.microseconds(head.time) else {
+      return nil
+    }
+    let lines: [String]
+    switch head.event {
+    case "columns", "rows", "stream", "cut", "missing":
+      guard let result = try? decoder.decode(Result.self, from: data) else { return nil }
+      lines = SessionScreen.lines(of: result, head.event)
+    case _:
+      guard let entry = try? decoder.decode(AuditEntry.self, from: data) else { return nil }
+      lines = SessionScreen.lines(of: entry, clock: String(head.time.dropFirst(11).prefix(12)))
+    }
+    if lines.isEmpty { return nil }
+    return Frame(time: time, text: lines.map { AuditFormatter.harmless($0) + "\n" }.joined())
+  }
+
+  // MARK: Words
+
+  private static func lines(of result: Result, _ event: String) -> [String] {
+    switch event {
+    case "columns":
+      let names = (result.columns ?? []).joined(separator: " | ")
+      return [names, String(repeating: "-", count: max(1, min(names.count, 120)))]
+    case "rows":
+      return (result.rows ?? []).map { row in row.map { shown($0) }.joined(separator: " | ") }
+    case "stream":
+      return (result.text ?? result.hex.map { "\\x" + $0 } ?? "").split(separator: "\n").map { shown(String($0)) }
+    case "cut": return ["… (more was sent than is recorded)"]
+    case _: return ["(the rows are missing: \(result.reason ?? "?"))"]
+    }
+  }
+
+  private static func shown(_ value: String?) -> String {
+    guard let value else { return "NULL" }
+    return value.count > valueLimit ? "\(value.prefix(valueLimit))…" : value
+  }
+
+  private static func lines(of entry: AuditEntry, clock: String) -> [String] {
+    switch entry.event {
+    case "session_opened":
+      let groups = entry.groups.map { " (\($0.joined(separator: ", ")))" } ?? ""
+      return [
+        "who      \(entry.user ?? "?")\(groups) from \(entry.client ?? "?")"
+          + (entry.application.map { ", \($0)" } ?? ""),
+        "where    \(entry.connection ?? "?"): \(entry.database ?? "?") as \(entry.backendUser ?? "?") at "
+          + (entry.backend ?? "?"),
+        "opened   \(clock)",
+      ]
+    case "session_closed": return ["closed   \(clock), \(entry.reason ?? "?")"]
+    case "decided": return decision(entry, clock)
+    case "finished": return [ending(entry)]
+    case "approval":
+      return [
+        "         approval \(entry.step ?? "?") by \(entry.person ?? "?")" + (entry.reason.map { ": \($0)" } ?? "")
+      ]
+    case _: return []
+    }
+  }
+
+  private static func decision(_ entry: AuditEntry, _ clock: String) -> [String] {
+    let text = (entry.text ?? "").prefix(textLimit).split(separator: "\n", omittingEmptySubsequences: false)
+    let stage = entry.stage == "prepare" ? " (prepare)" : ""
+    var lines = ["", "\(clock) #\(entry.command ?? 0)\(stage) \(text.first ?? "")"]
+    lines += text.dropFirst().map { "    \($0)" }
+    if let binds = entry.binds { lines.append("         values \(shown(binds.description))") }
+    switch entry.action {
+    case "permit":
+      if let approvers = entry.approvers { lines.append("         approved by \(approvers.joined(separator: ", "))") }
+    case let action:
+      let rule = entry.rule.map { " by rule \"\($0)\"" } ?? ""
+      lines.append("         \((action ?? "?").uppercased())\(rule)" + (entry.reason.map { ": \($0)" } ?? ""))
+    }
+    return lines
+  }
+
+  private static func ending(_ entry: AuditEntry) -> String {
+    var words = ["#\(entry.command ?? 0)", entry.ending ?? "?"]
+    if let tag = entry.tag { words.append(tag) }
+    if let error = entry.error { words.append("ERROR \(error)") }
+    if let rows = entry.rows, rows > 0 { words.append("\(rows) rows, \(entry.bytes ?? 0) bytes") }
+    if let masked = entry.masked, !masked.isEmpty { words.append("masked \(masked.joined(separator: ","))") }
+    if let duration = entry.duration { words.append("\(Double(duration / 10) / 100) ms") }
+    return "(" + words.joined(separator: "  ") + ")"
+  }
+
+  /// Of `2026-11-21T02:03:04.000005Z`.
+  static func microseconds(_ text: String) -> Int64? {
+    guard text.count == 27, text.hasSuffix("Z"), let micros = Int64(text.dropLast().suffix(6)),
+      let date = try? Date(String(text.prefix(19)) + "Z", strategy: .iso8601)
+    else { return nil }
+    return Int64(date.timeIntervalSince1970) * 1_000_000 + micros
+  }
+}
