@@ -145,7 +145,7 @@ show_what_next() {
   local binary=${sallyport#"$PWD"/}
   echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $binary approvals list --data $data"
   echo "  $binary audit tail --data $data"
-  echo "Masking goes by column and is not yet leak-proof (expressions, views): that is an issue of its own."
+  echo "Masking follows values through expressions and views; what error codes tell is not yet leak-proof."
 }
 
 # --- all of it -------------------------------------------------------------------------------------------------------

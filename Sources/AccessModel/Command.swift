@@ -138,15 +138,18 @@ public struct SQLStatement: Hashable, Sendable {
   public var predicate: Predicate
   /// Kinds of all statements nested in it (CTEs, EXPLAIN, PREPARE, DECLARE), itself included.
   public var kinds: Set<Kind>
+  /// Where its values come from and go to.
+  public var lineage: StatementLineage
 
   public init(
     kind: Kind, effects: Effects, footprint: Footprint, predicate: Predicate = .notApplicable,
-    kinds: Set<Kind>? = nil
+    kinds: Set<Kind>? = nil, lineage: StatementLineage = .unresolved
   ) {
     self.kind = kind
     self.effects = effects
     self.footprint = footprint
     self.predicate = predicate
     self.kinds = kinds ?? [kind]
+    self.lineage = lineage
   }
 }

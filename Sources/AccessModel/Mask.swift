@@ -93,10 +93,14 @@ public struct ResultColumn: Hashable, Sendable {
   /// The name that the client sees.
   public var name: String
   public var origin: Origin
+  /// What else its values may come from: of a computed column all that is known of it, of a view's or a partition's
+  /// the columns behind it. nil when nothing is known beyond `origin`.
+  public var source: ValueSource?
 
-  public init(name: String, origin: Origin) {
+  public init(name: String, origin: Origin, source: ValueSource? = nil) {
     self.name = name
     self.origin = origin
+    self.source = source
   }
 }
 

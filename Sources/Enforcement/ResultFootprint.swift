@@ -1,6 +1,52 @@
 import AccessModel
 
 extension Command {
+  /// These columns, with where the computed ones among them come from, as far as the statements' lineage tells.
+  ///
+  /// A text of several statements does not say which of them a result belongs to: a column may then come from wherever
+  /// any of them has one in its place. Where lineage and backend disagree on a stored column, lineage is not believed.
+  public func sourced(_ columns: [ResultColumn]) -> [ResultColumn] {
+    guard let sources = sources(columns) else { return columns }
+    return zip(columns, sources).map { column, source in
+      guard column.origin == .computed else { return column }
+      return ResultColumn(name: column.name, origin: .computed, source: source)
+    }
+  }
+
+  private func sources(_ columns: [ResultColumn]) -> [ValueSource]? {
+    guard case .sql(let detail) = detail, !detail.statements.isEmpty, detail.misunderstood == nil else { return nil }
+    var sources: [ValueSource]?
+    var more = ColumnSet.none
+    for statement in detail.statements {
+      guard let outputs = statement.lineage.outputs else {
+        more.formUnion(statement.lineage.result)
+        continue
+      }
+      guard outputs.count == columns.count, agree(columns, outputs) else {
+        // Another statement's result, unless it is the only one.
+        if detail.statements.count == 1 || outputs.count == columns.count { more.formUnion(.footprint) }
+        continue
+      }
+      guard let known = sources else {
+        sources = outputs
+        continue
+      }
+      sources = zip(known, outputs).map { ValueSource($0.columns.union($1.columns), isCopy: $0.isCopy && $1.isCopy) }
+    }
+    guard let sources else {
+      return [ValueSource](repeating: ValueSource(more.union(.footprint)), count: columns.count)
+    }
+    if more.isEmpty { return sources }
+    return sources.map { ValueSource($0.columns.union(more)) }
+  }
+
+  private func agree(_ columns: [ResultColumn], _ outputs: [ValueSource]) -> Bool {
+    zip(columns, outputs).allSatisfy { column, output in
+      guard case .column(let path) = column.origin else { return true }
+      return output.columns.extent != .listed || output.columns.columns.contains(StoredColumn(path))
+    }
+  }
+
   /// What its result may come from: more than the text names where rows come from a cursor, which an earlier command
   /// declared over tables that this one does not mention. Masks of computed columns are to be asked for with this.
   public var resultFootprint: Footprint {

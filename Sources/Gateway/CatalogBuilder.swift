@@ -8,6 +8,9 @@ struct CatalogBuilder {
 
   private(set) var catalog = Catalog()
   private var contents = CatalogSnapshot.Contents()
+  /// Of all queries of views.
+  private var treeBytes = 0
+  private static let treeLimit = 32 << 20
 
   init(readAt: Int64) { catalog.readAt = readAt }
 
@@ -24,7 +27,13 @@ struct CatalogBuilder {
       catalog.add(oid: oid, schema: row[2], relation: row[3])
     case ("A", 3):
       guard let attribute = Int16(row[2]) else { throw Malformed() }
-      catalog.relations[try number(row[1])]?.columns[attribute] = row[3]
+      let oid = try number(row[1])
+      catalog.relations[oid]?.columns[attribute] = row[3]
+      contents.columns[oid, default: []].append(CatalogSnapshot.Column(attribute, row[3]))
+    case ("T", 2): addTree(try number(row[1]), row[2])
+    case ("K", 2):
+      guard let attribute = Int16(row[2]) else { throw Malformed() }
+      contents.uniqueColumns[try number(row[1]), default: []].insert(attribute)
     case ("F", 8): try addRoutine(row)
     case ("L", 3): try addLink(row)
     case ("V", 3):
@@ -39,6 +48,12 @@ struct CatalogBuilder {
     var catalog = catalog
     catalog.snapshot = CatalogSnapshot(contents)
     return catalog
+  }
+
+  /// Beyond the limit each column of a view counts as coming from all that the view leans on.
+  private mutating func addTree(_ oid: UInt32, _ tree: String) {
+    treeBytes += tree.utf8.count
+    if treeBytes <= CatalogBuilder.treeLimit { contents.viewTrees[oid] = tree }
   }
 
   private mutating func addRoutine(_ row: [String]) throws(Malformed) {

@@ -30,6 +30,21 @@ enum CatalogQuery {
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND n.nspname <> 'pg_toast'
     """,
+    // The queries of views, in which each name is resolved: where their columns come from is read off them.
+    """
+    SELECT 'T', r.ev_class, r.ev_action::pg_catalog.text FROM pg_catalog.pg_rewrite r \
+    WHERE r.ev_class >= 16384 AND r.ev_type = '1' AND pg_catalog.length(r.ev_action::pg_catalog.text) <= 262144
+    """,
+    // Columns whose values a write can tell apart: unique and exclusion indexes, also over expressions.
+    """
+    SELECT 'K', i.indrelid, k FROM pg_catalog.pg_index i \
+    CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) k \
+    WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid >= 16384 AND k > 0 \
+    UNION SELECT 'K', i.indrelid, d.refobjsubid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_depend d \
+    ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid \
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0 \
+    WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid >= 16384
+    """,
     // Who asks, and which schemas that account may use.
     "SELECT 'U', current_user",
     "SELECT 'S', nspname FROM pg_catalog.pg_namespace WHERE pg_catalog.has_schema_privilege(oid, 'USAGE')",

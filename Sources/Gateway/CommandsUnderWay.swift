@@ -10,15 +10,15 @@ struct CommandsUnderWay {
     var began: Int64
     /// Whether it may change the schema.
     var isDefinition: Bool
-    /// What masked results need of the command's footprint; nil where no mask can apply.
-    var footprint: Footprint?
+    /// What masked results and errors need of the command; nil where no mask can apply.
+    var facts: CommandFacts?
     fileprivate var hasEnded = false
 
-    init(id: CommandID, began: Int64, isDefinition: Bool, footprint: Footprint?) {
+    init(id: CommandID, began: Int64, isDefinition: Bool, facts: CommandFacts?) {
       self.id = id
       self.began = began
       self.isDefinition = isDefinition
-      self.footprint = footprint
+      self.facts = facts
     }
   }
 
@@ -45,7 +45,7 @@ struct CommandsUnderWay {
   mutating func remove(_ id: CommandID) {
     guard let index = index(of: id) else { return }
     entries[index].hasEnded = true
-    entries[index].footprint = nil
+    entries[index].facts = nil
     while head < entries.count, entries[head].hasEnded { head += 1 }
     if head == entries.count {
       entries.removeAll(keepingCapacity: entries.capacity <= 64)

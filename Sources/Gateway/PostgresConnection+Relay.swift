@@ -89,7 +89,7 @@ extension PostgresConnection {
     relay.underWay.append(
       CommandsUnderWay.Entry(
         id: id, began: Clock.monotonic(), isDefinition: !command.effects.isDisjoint(with: [.define, .execute]),
-        footprint: relay.session.isMaskable ? command.resultFootprint : nil))
+        facts: relay.session.isMaskable ? command.facts : nil))
   }
 
   private func finish(_ id: CommandID, _ outcome: Outcome, _ relay: Relay) {
@@ -103,53 +103,6 @@ extension PostgresConnection {
     if begun != nil { state.counters.durations.add(duration) }
     noteRecorded(id, relay)
     _ = relay.enforcer.finish(id, outcome, duration: duration)
-  }
-
-  // MARK: Masks
-
-  private func plan(_ columns: [ResultColumn], of id: CommandID, _ relay: Relay) throws(ProtocolError) {
-    guard let catalog = freshCatalog(relay) else {
-      return readCatalog(relay.target) { connection, result in
-        connection.act { relay throws(ProtocolError) in
-          try relay.session.mask(id, with: connection.maskPlan(columns, of: id, relay, try? result.get()))
-        }
-      }
-    }
-    try relay.session.mask(id, with: maskPlan(columns, of: id, relay, catalog))
-  }
-
-  /// Without a catalogue every expression may hold anything.
-  private func maskPlan(
-    _ columns: [ResultColumn], of id: CommandID, _ relay: Relay, _ catalog: Catalog?
-  ) -> MaskPlan {
-    let policy = relay.enforcer.policy
-    // Only expressions ask what the command touches, and that is the costly question.
-    guard columns.contains(where: { $0.origin == .computed }) else { return policy.maskPlan(for: columns) }
-    let footprint = relay.underWay.find(id)?.footprint ?? .everything
-    return policy.maskPlan(for: columns, touching: catalog?.maskable(footprint, under: policy) ?? .everything)
-  }
-
-  private func freshCatalog(_ relay: Relay) -> Catalog? {
-    guard let known = context.catalogs.find(relay.target.catalogKey), !known.isOlder(than: Catalog.maxAge) else {
-      return nil
-    }
-    return known
-  }
-
-  /// Names of a relation: from a catalogue that is fresh enough, else from a new one. What is not found stays
-  /// unresolved, and is masked.
-  private func supplyRelation(_ oid: UInt32, _ relay: Relay) throws(ProtocolError) {
-    if let known = freshCatalog(relay) {
-      let names = known.relations[oid]
-      if names != nil || !known.isOlder(than: Catalog.maxAgeOfAbsence) {
-        return try relay.session.supply(relation: oid, names)
-      }
-    }
-    readCatalog(relay.target) { connection, result in
-      connection.act { relay throws(ProtocolError) in
-        try relay.session.supply(relation: oid, (try? result.get())?.relations[oid])
-      }
-    }
   }
 
   // MARK: Cancel

@@ -7,12 +7,14 @@ struct ScopedMask: Sendable, Hashable {
   /// Patterns of the tables that the columns belong to; nil when any table may have one.
   var tables: [NamePattern]?
   var mask: Mask
+  var predicates: ColumnMask.Predicates
   var isShadow: Bool
 
   init(_ rule: Rule, _ columnMask: ColumnMask) {
     name = rule.name
     columns = columnMask.columns.map(ColumnPattern.init)
     mask = columnMask.mask
+    predicates = columnMask.predicates
     isShadow = rule.mode == .shadow
     let parents = columnMask.columns.map { NamePattern($0.parts.dropLast().joined(separator: ".")) }
     tables = parents.contains(nil) ? nil : parents.compactMap { $0 }
@@ -30,9 +32,23 @@ struct ScopedMask: Sendable, Hashable {
     case .resources(let accesses):
       return accesses.contains { access in
         // A routine or a file may read any table.
-        guard access.resource.kind == .relation, let tables else { return true }
-        return tables.contains { $0.mayMatch(access.resource.path) }
+        guard access.resource.kind == .relation else { return true }
+        let isOwn = access.resource.isOfPostgreSQL
+        guard let tables else { return !isOwn }
+        return tables.contains { pattern in
+          // PostgreSQL's own relations are meant by those rules only that name their schema.
+          (!isOwn || pattern.parts.count > 1 && pattern.parts[0] != "*") && pattern.mayMatch(access.resource.path)
+        }
       }
+    }
+  }
+
+  /// True when some of these columns may be one of those masked.
+  func mayReach(_ columns: ColumnSet, touching footprint: Footprint) -> Bool {
+    switch columns.extent {
+    case .everything: true
+    case .footprint: mayReach(footprint) || columns.columns.contains { mayMatch($0.path) }
+    case .listed: columns.columns.contains { mayMatch($0.path) }
     }
   }
 
@@ -40,15 +56,24 @@ struct ScopedMask: Sendable, Hashable {
   func mask(for column: ResultColumn, touching footprint: Footprint) -> Mask? {
     switch column.origin {
     case .column(let path):
-      return mayMatch(path) ? mask : nil
+      if mayMatch(path) { return mask }
+      // A view's column under another name, a partition's under its parent's.
+      return column.source.flatMap { mask(for: $0, touching: footprint) }
     case .unresolved:
       // Some stored column, perhaps the one that is meant.
       return mask
     case .computed:
       // The ends of an expression are not the ends of the column, so `partial` would let the hidden part out:
       // substr(ssn, 1, 4) keeps its last four.
+      if let source = column.source { return mask(for: source, touching: footprint) }
       return mayReach(footprint) ? mask.merged(with: .redact) : nil
     }
+  }
+
+  /// What a value becomes that comes from there: only one that is passed on as it stands keeps its ends.
+  private func mask(for source: ValueSource, touching footprint: Footprint) -> Mask? {
+    guard mayReach(source.columns, touching: footprint) else { return nil }
+    return source.isCopy ? mask : mask.merged(with: .redact)
   }
 }
 

@@ -134,9 +134,17 @@ public struct ColumnMask: Sendable, Hashable {
   /// `[schema.]table.column` or `column`, bound from the right (DECISIONS 27).
   public var columns: [NamePattern]
   public var mask: Mask
+  public var predicates: Predicates
 
-  public init(columns: [NamePattern], mask: Mask) {
+  /// Whether statements may compare, sort or group by the columns: a value that is not shown can be guessed so
+  /// (DECISIONS 17).
+  public enum Predicates: String, Hashable, Sendable, CaseIterable {
+    case deny, allow
+  }
+
+  public init(columns: [NamePattern], mask: Mask, predicates: Predicates = .deny) {
     self.columns = columns
     self.mask = mask
+    self.predicates = predicates
   }
 }

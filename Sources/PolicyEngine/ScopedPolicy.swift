@@ -73,6 +73,10 @@ public struct ScopedPolicy: Sendable {
       case .approval(let approval): requirement.join(approval, of: restriction.name)
       }
     }
+    if denial == nil, let hidden = maskDenial(command) {
+      denial = hidden
+      met.append(hidden.rule)
+    }
     if let denial { return Evaluation(.deny(denial), rules: met) }
     if let requirement { return Evaluation(.hold(requirement), rules: met) }
     return Evaluation(.permit(Obligations(rules: met)), rules: met)

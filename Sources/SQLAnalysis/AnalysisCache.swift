@@ -144,7 +144,8 @@ extension AnalysisCache {
   private static func weight(_ analysis: Analysis) -> Int {
     var accesses = 0
     if case .resources(let all) = analysis.footprint { accesses = all.count }
-    return 512 + analysis.text.utf8.count + 384 * analysis.detail.statements.count + 256 * accesses
+    let columns = analysis.detail.statements.reduce(0) { $0 + $1.lineage.weight }
+    return 512 + analysis.text.utf8.count + 384 * analysis.detail.statements.count + 256 * accesses + 128 * columns
   }
 
   static func isEqual(_ text: String, _ bytes: UnsafeRawBufferPointer) -> Bool {

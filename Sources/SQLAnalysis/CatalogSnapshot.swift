@@ -1,3 +1,6 @@
+import AccessModel
+import Synchronization
+
 /// One reading of a database's catalogue: what names may stand for. A value that never changes; a later reading is
 /// another one.
 public final class CatalogSnapshot: Sendable {
@@ -10,6 +13,18 @@ public final class CatalogSnapshot: Sendable {
     public init(oid: UInt32, schema: String, name: String) {
       self.oid = oid
       self.schema = schema
+      self.name = name
+    }
+  }
+
+  /// A column of a relation.
+  public struct Column: Hashable, Sendable {
+    /// Its attribute number, which stays when it is renamed.
+    public var attribute: Int16
+    public var name: String
+
+    public init(_ attribute: Int16, _ name: String) {
+      self.attribute = attribute
       self.name = name
     }
   }
@@ -81,6 +96,12 @@ public final class CatalogSnapshot: Sendable {
     public var viewRoutines: [UInt32: [RoutineName]] = [:]
     /// Routines behind operators and casts of the users' own, which nothing in a text may show.
     public var hiddenRoutines: Set<RoutineName> = []
+    /// Columns by their relation's OID.
+    public var columns: [UInt32: [Column]] = [:]
+    /// The stored queries of views, as `pg_rewrite.ev_action` spells them.
+    public var viewTrees: [UInt32: String] = [:]
+    /// Attribute numbers of columns that a unique index covers.
+    public var uniqueColumns: [UInt32: Set<Int16>] = [:]
 
     public init() {}
   }
@@ -98,12 +119,18 @@ public final class CatalogSnapshot: Sendable {
   let relationsByOID: [UInt32: Relation]
   private let relations: [String: [Relation]]
   private let routines: [String: [Routine]]
+  private let routinesByOID: [UInt32: Routine]
   private let onward: [UInt32: [Link]]
   private let parents: [UInt32: [UInt32]]
   let viewRoutines: [UInt32: [RoutineName]]
   let hiddenRoutines: Set<RoutineName>
   let usableSchemas: Set<String>
   let user: String
+  private let columns: [UInt32: [Column]]
+  let viewTrees: [UInt32: String]
+  private let uniqueColumns: [UInt32: Set<Int16>]
+  /// What columns come from, worked out when first asked for.
+  let origins = Mutex<[UInt32: [Int16: ValueSource]]>([:])
 
   /// A catalogue in which nothing is but PostgreSQL's own.
   public static let empty = CatalogSnapshot(Contents())
@@ -112,16 +139,26 @@ public final class CatalogSnapshot: Sendable {
     relationsByOID = Dictionary(contents.relations.map { ($0.oid, $0) }) { first, _ in first }
     relations = Dictionary(grouping: contents.relations, by: \.name)
     routines = Dictionary(grouping: contents.routines, by: \.name)
+    routinesByOID = Dictionary(contents.routines.map { ($0.oid, $0) }) { first, _ in first }
     onward = Dictionary(grouping: contents.links, by: \.from)
     parents = Dictionary(grouping: contents.links.filter { $0.kind == .child }, by: \.to).mapValues { $0.map(\.from) }
     viewRoutines = contents.viewRoutines
     hiddenRoutines = contents.hiddenRoutines
     usableSchemas = contents.usableSchemas
     user = contents.user
+    columns = contents.columns.mapValues { $0.sorted { $0.attribute < $1.attribute } }
+    viewTrees = contents.viewTrees
+    uniqueColumns = contents.uniqueColumns
   }
+
+  /// The columns of a relation in order; nil when they are not known.
+  func columns(of oid: UInt32) -> [Column]? { columns[oid] }
+  /// Attribute numbers of columns whose values a write can tell apart: a unique index covers them.
+  func uniqueColumns(of oid: UInt32) -> Set<Int16> { uniqueColumns[oid] ?? [] }
 
   func relations(named name: String) -> [Relation] { relations[name] ?? [] }
   func routines(named name: String) -> [Routine] { routines[name] ?? [] }
+  func routine(_ oid: UInt32) -> Routine? { routinesByOID[oid] }
   func links(from oid: UInt32) -> [Link] { onward[oid] ?? [] }
   func parents(of oid: UInt32) -> [UInt32] { parents[oid] ?? [] }
   /// True when nothing but itself is touched by whoever touches this relation.

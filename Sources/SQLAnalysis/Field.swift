@@ -20,7 +20,9 @@ enum Field: String, CaseIterable {
     subquery, parameters, indirection, condition, conditionname, isall, subtype, def, collname, lateral, subname,
     schemaElts, cmds,
     isGrant = "is_grant", expr, result, defresult, target, renameType, location, typmods, arrayBounds,
-    limitCount, limitOffset
+    limitCount, limitOffset, groupClause, havingClause, sortClause, distinctClause, windowClause, partitionClause,
+    orderClause, colnames, isNatural, quals, aliascolnames, aggOrder = "agg_order", aggFilter = "agg_filter", node,
+    indexElems, source, attlist, cols, content, ordinality, params
   /// An element of a list.
   case element = "[]"
   case unrecognized = "?"
@@ -72,7 +74,9 @@ extension Field {
       .functions, .subquery, .parameters, .indirection, .condition, .conditionname, .isall, .subtype, .def, .collname,
       .lateral,
       .subname, .schemaElts, .cmds, .isGrant, .expr, .result, .defresult, .target, .renameType, .location, .typmods,
-      .arrayBounds, .limitCount, .limitOffset:
+      .arrayBounds, .limitCount, .limitOffset, .groupClause, .havingClause, .sortClause, .distinctClause,
+      .windowClause, .partitionClause, .orderClause, .colnames, .isNatural, .quals, .aliascolnames, .aggOrder,
+      .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params:
       .structure
     }
   }

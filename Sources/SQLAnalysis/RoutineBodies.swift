@@ -81,6 +81,8 @@ extension Analysis {
     var kinds: Set<SQLStatement.Kind> = []
     var settings: [SettingChange] = []
     var traits = SessionTraits()
+    /// Of all statements together.
+    var lineage = StatementLineage.none
 
     static func sum(_ walks: [(SQLStatement, StatementWalk)]) -> Part {
       var part = Part()
@@ -90,6 +92,7 @@ extension Analysis {
         part.kinds.formUnion(statement.kinds)
         part.settings += walk.settings
         part.traits.inherit(walk.traits)
+        part.lineage.formUnion(statement.lineage)
         if statement.predicate == .absent || part.predicate == .notApplicable { part.predicate = statement.predicate }
       }
       return part
@@ -113,15 +116,36 @@ extension Analysis {
     let predicate =
       predicates.contains(.absent)
       ? SQLStatement.Predicate.absent : predicates.contains(.present) ? .present : .notApplicable
+    var lineage = prepared.detail.statements.count == 1 ? prepared.detail.statements[0].lineage : .unresolved
+    lineage.predicates.formUnion(arguments.lineage.result)
+    lineage.predicates.formUnion(arguments.lineage.predicates)
+    lineage.copies.formUnion(arguments.lineage.copies)
+    lineage.touched.formUnion(arguments.lineage.touched)
     let statement = SQLStatement(
-      kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds)
+      kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds, lineage: lineage)
     return Analysis(
       text: text, effects: effects, footprint: footprint, detail: SQLDetail(statements: [statement]),
       settings: arguments.settings + prepared.settings, traits: traits)
   }
 }
 
+extension NameContext {
+  /// What a routine's body does, once something has called it; nil when that was not looked at.
+  func body(of routine: CatalogSnapshot.Routine, usesPath: Bool) -> RoutineBody? {
+    bodies.withLock { $0[RoutineKey(oid: routine.oid, usesPath: usesPath && !routine.hasOwnSettings)] }
+  }
+}
+
 extension SQLAnalyzer {
+  /// Where the values of a statement come from and go to, if names are resolved.
+  static func lineage(
+    of node: UInt32, _ statement: SQLStatement, _ walk: StatementWalk, mayHaveMade: Bool = false
+  ) -> StatementLineage {
+    guard let names = walk.names else { return .unresolved }
+    var lineage = LineageWalk(walk, names, mayHaveMade: mayHaveMade)
+    return lineage.run(node, statement)
+  }
+
   /// What the statements of a routine's body do together.
   static func body(
     _ text: String, _ functions: FunctionCatalog, _ names: NameContext, callers: [UInt32], usesPath: Bool
@@ -138,8 +162,9 @@ extension SQLAnalyzer {
         var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
         walk.callers = callers
         walk.usesPath = usesPath
-        let statement = walk.run(node)
+        var statement = walk.run(node)
         if walk.isTooDeep { return .unknown }
+        statement.lineage = lineage(of: node, statement, walk)
         walks.append((statement, walk))
       }
       return .known(Analysis.Part.sum(walks))

@@ -85,14 +85,19 @@ public enum SQLAnalyzer {
     var traits = SessionTraits()
     traits.context = names?.id ?? 0
     var arguments: Analysis.Part?
+    // Relations that an earlier statement of the text makes are not in the catalogue.
+    var hasMade = false
     let list = tape.child(0, .stmts)
     if list != 0 {
       for entry in tape.children(list) {
         let node = tape.child(entry, .stmt)
         if node == 0 { return Analysis(text: text, misunderstood: unreadable) }
         var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
-        statements.append(walk.run(node))
+        var statement = walk.run(node)
         if walk.isTooDeep { return Analysis(text: text, misunderstood: .tooDeep) }
+        statement.lineage = lineage(of: node, statement, walk, mayHaveMade: hasMade)
+        hasMade = hasMade || statement.effects.contains(.define)
+        statements.append(statement)
         settings += walk.settings
         traits.inherit(walk.traits)
       }
@@ -115,13 +120,21 @@ public enum SQLAnalyzer {
     case .prepareStmt: traits.prepares = tape.text(node, .name)
     case .executeStmt:
       var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
-      let statement = walk.runParts(of: node)
+      var statement = walk.runParts(of: node)
       if walk.isTooDeep { return nil }
+      statement.lineage = arguments(of: node, walk)
       traits.executes = tape.text(node, .name)
       return .sum([(statement, walk)])
     default: break
     }
     return nil
+  }
+
+  /// Where the arguments of an EXECUTE come from.
+  private static func arguments(of node: UInt32, _ walk: StatementWalk) -> StatementLineage {
+    guard let names = walk.names else { return .unresolved }
+    var lineage = LineageWalk(walk, names)
+    return lineage.run(arguments: walk.tape.child(node, .params))
   }
 
   /// All footprints together, joined once: a text may hold a hundred thousand statements.

@@ -15,9 +15,14 @@ extension ConfigurationReader {
       }
     }
     let mask = keys.require("with", "Say how, such as with: redact.").flatMap { self.mask($0) }
+    let predicates = keys.take("predicates").map { value in
+      word(
+        value, "predicates", among: [("deny", ColumnMask.Predicates.deny), ("allow", .allow)],
+        planned: ["equality"])
+    }
     keys.finish()
     guard let columns, let mask else { return nil }
-    return ColumnMask(columns: columns, mask: mask)
+    return ColumnMask(columns: columns, mask: mask, predicates: (predicates ?? .deny) ?? .deny)
   }
 
   private func mask(_ value: YAMLValue) -> Mask? {
@@ -108,6 +113,9 @@ extension MappingShape {
       Key(
         "with", .either([.words(["redact", "null", "hash"]), .mapping(.with)]), "What stands in place of the value.",
         required: true),
+      Key(
+        "predicates", .words(ColumnMask.Predicates.allCases.map(\.rawValue)),
+        "Whether statements may compare, sort or group by the columns, by which values can be guessed. Default: deny."),
     ], planned: ["detect", "direction"])
 
   static let with = MappingShape(

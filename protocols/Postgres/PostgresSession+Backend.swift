@@ -68,9 +68,10 @@ extension PostgresSession {
       try takeCompletion(header)
     case BackendTag.copyInResponse:
       try takeCopyInResponse(header)
-    case BackendTag.copyOutResponse where maskable:
+    case BackendTag.copyOutResponse where maskable && !mayCopyOut:
       // The enforcer refuses each COPY that it knows for one; this is one that it did not.
       throw .backend("the backend sends COPY data, which masks cannot be applied to", code: "42501")
+    case BackendTag.noticeResponse where maskable: try takeNotice(header, body)
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
@@ -225,7 +226,8 @@ extension PostgresSession {
     guard let relation = relations[column.table] ?? nil, let stored = relation.columns[column.attribute] else {
       return ResultColumn(name: name, origin: .unresolved)
     }
-    return ResultColumn(name: name, origin: .column([relation.schema, relation.name, stored]))
+    return ResultColumn(
+      name: name, origin: .column([relation.schema, relation.name, stored]), source: relation.sources[column.attribute])
   }
 
   /// Answers `.columns`.

@@ -94,7 +94,7 @@ extension PostgresSession {
     case .query, .functionCall:
       beginProgressIfNeeded()
       progress?.errorCode = code
-      passError(header, code)
+      passError(header, code, fields)
     // The last words of a backend that goes away are no answer to the failing statement.
     case .failingQuery where backendIsLeaving, .failingParse where backendIsLeaving: backend.pass(header)
     case .failingQuery(let refusal): swap(header, for: refusal)
@@ -103,16 +103,16 @@ extension PostgresSession {
       skipAfterError(code)
     case .parse, .bind, .describeStatement, .describePortal, .injectedDescribe, .execute, .closeStatement,
       .closePortal:
-      passError(header, code)
+      passError(header, code, fields)
       skipAfterError(code)
     // Of a commit that failed at Sync, or from the backend's own end.
-    case .none, .sync, .catalog: backend.pass(header)
+    case .none, .sync, .catalog: passError(header, code, fields)
     }
   }
 
   /// The backend's words, or ours where the gateway itself cancelled the command.
-  private mutating func passError(_ header: FrameHeader, _ code: String) {
-    guard let fields = takeExplanation(of: code) else { return backend.pass(header) }
+  private mutating func passError(_ header: FrameHeader, _ code: String, _ said: ErrorFields) {
+    guard let fields = takeExplanation(of: code) ?? concealed(said) else { return backend.pass(header) }
     swap(header, for: fields)
   }
 
@@ -177,6 +177,7 @@ extension PostgresSession {
       if errorCode.isEmpty { outcome.errorCode = progress.errorCode }
     }
     progress = nil
+    if !copyingOut.isEmpty { copyingOut.remove(id) }
     // A portal that stopped at its row limit goes on, and its end is still to be told.
     lastFinished = ending == .suspended ? nil : id
     if !preparing.isEmpty { settlePrepare(id, outcome) }

@@ -42,6 +42,7 @@ extension PostgresSession {
 
   private mutating func pass(_ pending: PendingCommand, under permit: consuming Permit) throws(ProtocolError) {
     let id = pending.id
+    if maskable { noteCopy(id, pending.kind) }
     switch pending.kind {
     case .query(let analysis):
       forward(pending.header, under: permit)
@@ -78,6 +79,15 @@ extension PostgresSession {
       if runsCursor, waitsForUnknownCode { waitForReplies() }
     case .oversized:
       throw ProtocolError(fault: .gateway, code: "XX000", message: "a message too long to be decided was permitted")
+    }
+  }
+
+  /// A COPY to the client was permitted: it was decided by its columns.
+  private mutating func noteCopy(_ id: CommandID, _ kind: PendingCommand.Kind) {
+    switch kind {
+    case .query(let analysis), .bind(_, .some(let analysis)):
+      if !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyTo)) { copyingOut.insert(id) }
+    case .functionCall, .parse, .bind(_, .none), .execute, .oversized: break
     }
   }
 

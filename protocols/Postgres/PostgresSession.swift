@@ -29,11 +29,14 @@ public struct RelationNames: Hashable, Sendable {
   public var schema: String
   public var name: String
   public var columns: [Int16: String]
+  /// What is behind columns of views, partitions and parents; empty where each is its own.
+  public var sources: [Int16: ValueSource]
 
-  public init(schema: String, name: String, columns: [Int16: String]) {
+  public init(schema: String, name: String, columns: [Int16: String], sources: [Int16: ValueSource] = [:]) {
     self.schema = schema
     self.name = name
     self.columns = columns
+    self.sources = sources
   }
 }
 
@@ -176,6 +179,10 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var knownColumns = KnownColumns()
   /// Names of the relations of the result at hand.
   var relations: [UInt32: RelationNames?] = [:]
+  /// Who says which errors and notices hide what they say; nil where no mask applies.
+  public var concealment: (any ErrorConcealment)?
+  /// Commands that may send COPY data, though masks apply: it was decided that none of it is masked.
+  var copyingOut: Set<CommandID> = []
   /// Why the gateway cancels what runs, of its own accord.
   var explainedCancel: ErrorFields?
   /// Present when somebody records what the client gets.

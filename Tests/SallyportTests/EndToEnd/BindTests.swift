@@ -28,7 +28,9 @@ struct EndToEndBindTests {
   @Test("text and binary values are read by type; those of masked tables and secrets are in no file")
   func kept() throws {
     let database = try TestCluster.shared().createDatabase("binds", withShop: true)
-    try withGateway(try TestConfiguration.demo(database)) { gateway in
+    let configuration = try TestConfiguration.demo(database)
+      .replacingOccurrences(of: "\"*.*.email\"], with:", with: "\"*.*.email\"], predicates: allow, with:")
+    try withGateway(configuration) { gateway in
       let program = """
         import datetime, decimal, uuid
         with connect() as c:

@@ -153,7 +153,7 @@ import Testing
   @Test func copyAndWhatHasNoNameAreRefusedUnderMasks() {
     let enforcer = enforcer(policy(Self.masked))
     for text in ["copy customers to stdout", "copy (select 1) to '/tmp/x'", "select 1; copy customers to stdout"] {
-      #expect(spelled(enforcer.admit(CommandID(1), command(text))) == "denied masking", "\(text)")
+      #expect(spelled(enforcer.admit(CommandID(1), command(text))) == "denied pii", "\(text)")
     }
     #expect(spelled(enforcer.admit(CommandID(1), misunderstood(.opaque("FunctionCall")))) == "denied masking")
     #expect(spelled(enforcer.admit(CommandID(2), command("select ssn from customers"))) == "forward 2")

@@ -198,7 +198,7 @@ struct ReactorTests {
 @Suite("Commands under way")
 struct CommandsUnderWayTests {
   private func entry(_ number: UInt64) -> CommandsUnderWay.Entry {
-    CommandsUnderWay.Entry(id: CommandID(number), began: Int64(number), isDefinition: false, footprint: nil)
+    CommandsUnderWay.Entry(id: CommandID(number), began: Int64(number), isDefinition: false, facts: nil)
   }
 
   @Test("They end in any order, and each is found until it has ended")

@@ -109,6 +109,62 @@ struct MaskPlanTests {
     #expect(!PolicySample.policy(rule("watch", "ssn", mode: .shadow)).mayMask)
   }
 
+  /// What a statement's lineage says, and whether it is refused: (predicates, copies, touched, result).
+  @Test("masked columns may not be compared, copied, defined upon or sent by COPY")
+  func uses() {
+    let ssn = ColumnSet([StoredColumn(["public", "customers", "ssn"])])
+    let id = ColumnSet([StoredColumn(["public", "customers", "id"])])
+    let customers = Footprint([PolicySample.relation("customers", .read)])
+    func isRefused(
+      _ lineage: StatementLineage, _ effects: Effects = .read, _ kind: SQLStatement.Kind = .select,
+      _ predicates: ColumnMask.Predicates = .deny
+    ) -> Bool {
+      var mask = rule("pii", "public.customers.ssn")
+      mask.action = .mask(
+        ColumnMask(
+          columns: [NamePattern("public.customers.ssn")].compactMap { $0 }, mask: .redact, predicates: predicates))
+      let statement = SQLStatement(kind: kind, effects: effects, footprint: customers, lineage: lineage)
+      let command = Command(
+        effects: effects, footprint: customers, text: "x", detail: .sql(SQLDetail(statements: [statement])))
+      guard case .deny(let denial) = PolicySample.policy(mask).decide(command) else { return false }
+      #expect(denial.rule == "pii")
+      return true
+    }
+    #expect(!isRefused(StatementLineage(outputs: nil, result: ssn, touched: ssn)))
+    for hidden in [ssn, .footprint, .everything] {
+      #expect(isRefused(StatementLineage(predicates: hidden)))
+      #expect(!isRefused(StatementLineage(predicates: hidden), .read, .select, .allow))
+      #expect(isRefused(StatementLineage(copies: hidden), .read, .select, .allow))
+      #expect(isRefused(StatementLineage(touched: hidden), .define, .create))
+      #expect(isRefused(StatementLineage(result: hidden), .read, .copyTo))
+    }
+    let harmless = StatementLineage(outputs: nil, result: id, predicates: id, copies: id, touched: id)
+    for (effects, kind) in [(Effects.read, SQLStatement.Kind.select), (.define, .create), (.read, .copyTo)] {
+      #expect(!isRefused(harmless, effects, kind))
+    }
+  }
+
+  @Test("lineage decides what a computed column becomes; a copy keeps the rule's mask")
+  func lineage() {
+    let policy = PolicySample.policy(rule("pii", "public.customers.ssn"))
+    let ssn = ColumnSet([StoredColumn(["public", "customers", "ssn"])])
+    let id = ColumnSet([StoredColumn(["public", "customers", "id"])])
+    func mask(_ source: ValueSource, _ origin: ResultColumn.Origin = .computed) -> MaskPlan {
+      policy.maskPlan(
+        for: [ResultColumn(name: "x", origin: origin, source: source)],
+        touching: Footprint([PolicySample.relation("customers", .read)]))
+    }
+    #expect(mask(ValueSource(id)) == .identity)
+    #expect(mask(.constant) == .identity)
+    #expect(mask(ValueSource(ssn)) == .columns([.redact]))
+    #expect(mask(ValueSource(ssn, isCopy: true)) == .columns([Self.keepFour]))
+    #expect(mask(.unknown) == .columns([.redact]))
+    let view = ResultColumn.Origin.column(["public", "view", "secret"])
+    #expect(mask(ValueSource(ssn, isCopy: true), view) == .columns([Self.keepFour]))
+    #expect(mask(ValueSource(ssn), view) == .columns([.redact]))
+    #expect(mask(ValueSource(id, isCopy: true), view) == .identity)
+  }
+
   @Test("masks do not restrict commands")
   func notARestriction() {
     let decision = PolicySample.policy(rule("pii", "ssn")).decide(PolicySample.command(PolicySample.select))

@@ -167,7 +167,8 @@ struct GoodConfigurationTests {
           unless: Matcher(sql: SQLMatcher(statements: [.copyTo])), then: .deny, mode: .shadow))
     let columns = patterns("public.customers.ssn", "*.*.email")
     #expect(rules[3].action == .mask(ColumnMask(columns: columns, mask: .partial(keepFirst: 1, keepLast: 4))))
-    #expect(rules[4].action == .mask(ColumnMask(columns: patterns("last_name"), mask: .fixed("hidden"))))
+    #expect(
+      rules[4].action == .mask(ColumnMask(columns: patterns("last_name"), mask: .fixed("hidden"), predicates: .allow)))
     #expect(rules[5].action == .mask(ColumnMask(columns: patterns("note"), mask: .null)))
     #expect(rules[6].action == .mask(ColumnMask(columns: patterns("public.*.photo"), mask: .redact)))
     let ranges = Mask.bucket(Mask.Bucket(date: .year, number: 10_000))

@@ -1,0 +1,70 @@
+import AccessModel
+
+/// What masked columns may not be used for, as their values would come out by it: predicates (DECISIONS 17), copies to
+/// where no mask is, definitions on their tables (DECISIONS 18), COPY.
+extension ScopedPolicy {
+  /// Why a command is refused to somebody under a mask; nil when nothing speaks against it.
+  func maskDenial(_ command: Command) -> Denial? {
+    guard mayMask else { return nil }
+    switch command.detail {
+    case .sql(let detail):
+      if detail.misunderstood != nil {
+        return Denial(
+          rule: "gateway", reason: "it could not be understood, and masks apply to you on this connection")
+      }
+      for statement in detail.statements {
+        for rule in masks where !rule.isShadow {
+          if let denial = rule.denial(of: statement) { return denial }
+        }
+      }
+      return nil
+    }
+  }
+}
+
+extension ScopedMask {
+  fileprivate func denial(of statement: SQLStatement) -> Denial? {
+    let lineage = statement.lineage
+    let footprint = statement.footprint
+    if predicates == .deny, mayReach(lineage.predicates, touching: footprint) {
+      return refuse(
+        lineage.predicates, "may not be compared, sorted or grouped by, as that would tell what it holds",
+        hint: "Leave it out of WHERE, ON, ORDER BY, GROUP BY, DISTINCT and the like.")
+    }
+    if mayReach(lineage.copies, touching: footprint) {
+      return refuse(lineage.copies, "may not be copied to where no mask is", hint: nil)
+    }
+    if statement.effects.isUnknown, mayReach(lineage.touched, touching: footprint) {
+      return refuse(
+        lineage.touched, "may not be handed to code that the gateway cannot look into",
+        hint: "Whoever configures the gateway can declare under functions: what that code does.")
+    }
+    if statement.effects.contains(.define), mayReach(lineage.touched, touching: footprint) {
+      return refuse(
+        lineage.touched, "may not be part of what is defined here", hint: "Ask somebody who sees it unmasked.")
+    }
+    if statement.kinds.contains(.copyTo), mayReach(lineage.result, touching: footprint) {
+      return refuse(lineage.result, "cannot be masked in COPY yet", hint: "Leave it out, or use SELECT instead.")
+    }
+    return nil
+  }
+
+  /// Names the column, where it is known.
+  private func refuse(_ columns: ColumnSet, _ why: String, hint: String?) -> Denial {
+    let known = columns.columns.sorted().first { mayMatch($0.path) }
+    let reason =
+      known.map { "\($0) is masked and \(why)" }
+      ?? "which columns this uses could not be worked out, and a masked column \(why)"
+    return Denial(rule: name, reason: reason, hint: hint)
+  }
+}
+
+extension Resource {
+  /// One of PostgreSQL's own relations that hold nothing of the users' values. What it samples of them is not one.
+  var isOfPostgreSQL: Bool {
+    guard kind == .relation, path.count > 1, let schema = path[path.count - 2], let name = path.last ?? nil else {
+      return false
+    }
+    return schema == "information_schema" || schema == "pg_catalog" && !name.hasPrefix("pg_stat")
+  }
+}
