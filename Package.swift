@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "AccessModel", swiftSettings: strict),
     .target(
       name: "SQLAnalysis", dependencies: ["AccessModel", "CPgQuery"], swiftSettings: strict),
-    .target(name: "PolicyEngine", dependencies: ["AccessModel"], swiftSettings: strict),
+    .target(name: "PolicyEngine", dependencies: ["AccessModel", "Residency"], swiftSettings: strict),
     .target(
       name: "Enforcement", dependencies: ["AccessModel", "PolicyEngine"], swiftSettings: strict),
     .target(

@@ -140,10 +140,13 @@ public struct SQLStatement: Hashable, Sendable {
   public var kinds: Set<Kind>
   /// Where its values come from and go to.
   public var lineage: StatementLineage
+  /// Functions and procedures that it calls, those of PostgreSQL and those in views and bodies of others included;
+  /// operators and casts are not. All there are when the footprint is everything.
+  public var functions: Set<Resource>
 
   public init(
     kind: Kind, effects: Effects, footprint: Footprint, predicate: Predicate = .notApplicable,
-    kinds: Set<Kind>? = nil, lineage: StatementLineage = .unresolved
+    kinds: Set<Kind>? = nil, lineage: StatementLineage = .unresolved, functions: Set<Resource> = []
   ) {
     self.kind = kind
     self.effects = effects
@@ -151,5 +154,6 @@ public struct SQLStatement: Hashable, Sendable {
     self.predicate = predicate
     self.kinds = kinds ?? [kind]
     self.lineage = lineage
+    self.functions = functions
   }
 }

@@ -1,4 +1,5 @@
 import AccessModel
+import Residency
 
 /// The conditions of one `when` or `unless`: within a key one value is enough, and every key must hold.
 ///
@@ -11,12 +12,19 @@ public struct Matcher: Sendable, Hashable {
   public var labels: [String: [String]]?
   public var protocols: [String]?
   public var effects: EffectSelector?
+  public var resources: [ResourcePattern]?
+  /// Where the client is.
+  public var networks: [NetworkRange]?
+  public var hours: [Hours]?
+  /// The command's whole text.
+  public var text: [TextPattern]?
   public var sql: SQLMatcher?
 
   public init(
     users: [String]? = nil, groups: [String]? = nil, connections: [NameGlob]? = nil,
     labels: [String: [String]]? = nil, protocols: [String]? = nil, effects: EffectSelector? = nil,
-    sql: SQLMatcher? = nil
+    resources: [ResourcePattern]? = nil, networks: [NetworkRange]? = nil, hours: [Hours]? = nil,
+    text: [TextPattern]? = nil, sql: SQLMatcher? = nil
   ) {
     self.users = users
     self.groups = groups
@@ -24,24 +32,40 @@ public struct Matcher: Sendable, Hashable {
     self.labels = labels
     self.protocols = protocols
     self.effects = effects
+    self.resources = resources
+    self.networks = networks
+    self.hours = hours
+    self.text = text
     self.sql = sql
   }
 
   /// True when no key was written at all.
   public var isEmpty: Bool { self == Matcher() }
 
-  /// True when the keys about who and where hold. They are facts of the session, so that *may* and *must* are one here.
-  func fits(_ subject: Subject) -> Bool {
+  /// True when the keys about who and where may hold. They are facts of the session, so that *may* and *must* are one,
+  /// except where the client's address is not known.
+  func mayFit(_ subject: Subject) -> Bool { fits(subject, unknownAddress: true) }
+
+  /// True when the keys about who and where certainly hold.
+  func mustFit(_ subject: Subject) -> Bool { fits(subject, unknownAddress: false) }
+
+  private func fits(_ subject: Subject, unknownAddress: Bool) -> Bool {
     if let users, !users.contains(subject.user) { return false }
     if let groups, !groups.contains(where: subject.groups.contains) { return false }
     if let connections, !connections.contains(where: { $0.matches(subject.connection) }) { return false }
     if let labels, !subject.carries(labels) { return false }
     if let protocols, !protocols.contains(subject.protocolName) { return false }
+    if let networks {
+      guard let address = NetworkAddress(subject.clientAddress) else { return unknownAddress && !networks.isEmpty }
+      return networks.contains { $0.contains(address) }
+    }
     return true
   }
 
   /// The keys about what a command does, which are looked at for every command.
-  var command: CommandMatcher { CommandMatcher(effects: effects, sql: sql) }
+  var command: CommandMatcher {
+    CommandMatcher(effects: effects, sql: sql, resources: resources, text: text, hours: hours)
+  }
 }
 
 extension Subject {
@@ -70,22 +94,4 @@ public struct EffectSelector: Sendable, Hashable {
 
   /// True when all that something with these effects may do is selected.
   func mustCover(_ effects: Effects) -> Bool { unknown || named.isSuperset(of: effects) }
-}
-
-/// What only SQL commands have: the kind of statement, the tables, whether rows are named.
-///
-/// All keys are asked of one statement at a time: `delete` and `where: absent` mean a DELETE that has no WHERE.
-public struct SQLMatcher: Sendable, Hashable {
-  public var statements: Set<SQLStatement.Kind>?
-  public var tables: [NamePattern]?
-  /// Only UPDATEs and DELETEs that do not say which rows they mean (DECISIONS 10).
-  public var whereAbsent: Bool
-
-  public init(
-    statements: Set<SQLStatement.Kind>? = nil, tables: [NamePattern]? = nil, whereAbsent: Bool = false
-  ) {
-    self.statements = statements
-    self.tables = tables
-    self.whereAbsent = whereAbsent
-  }
 }

@@ -7,10 +7,13 @@ public struct Policy: Sendable {
   public let document: PolicyDocument
   /// Of the source, lower-case hex, computed by whoever read it.
   public let hash: String
+  let clock: LocalClock
 
-  public init(_ document: PolicyDocument, hash: String) {
+  /// - Parameter clock: what rules about hours ask; by default nobody knows the time.
+  public init(_ document: PolicyDocument, hash: String, clock: @escaping LocalClock = { _ in nil }) {
     self.document = document
     self.hash = hash
+    self.clock = clock
   }
 
   /// The part of the policy that can concern this person on this connection.
@@ -25,7 +28,8 @@ public struct Policy: Sendable {
       }
     }
     return ScopedPolicy(
-      subject: subject, hash: hash, granted: document.granted(to: subject), restrictions: restrictions, masks: masks)
+      subject: subject, hash: hash, granted: document.granted(to: subject), restrictions: restrictions, masks: masks,
+      clock: clock)
   }
 
   /// What is to become of one command. Total: it answers for every command, and never waits.
@@ -77,9 +81,9 @@ extension Rule {
 
   /// nil when the rule cannot meet anything that the person does; else what exempts their commands, perhaps nothing.
   fileprivate func exemption(for subject: Subject) -> Exemption? {
-    guard when.fits(subject) else { return nil }
+    guard when.mayFit(subject) else { return nil }
     // An `unless` that says nothing excuses nobody.
-    guard let unless, !unless.isEmpty, unless.fits(subject) else { return .never }
+    guard let unless, !unless.isEmpty, unless.mustFit(subject) else { return .never }
     return unless.command.isEmpty ? nil : .covering(unless.command)
   }
 }

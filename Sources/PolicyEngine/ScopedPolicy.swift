@@ -14,13 +14,18 @@ public struct ScopedPolicy: Sendable {
   let masks: [ScopedMask]
   /// One for each restriction.
   private let screens: [Screen]
+  private let clock: LocalClock
 
-  init(subject: Subject, hash: String, granted: Effects?, restrictions: [Restriction], masks: [ScopedMask]) {
+  init(
+    subject: Subject, hash: String, granted: Effects?, restrictions: [Restriction], masks: [ScopedMask],
+    clock: @escaping LocalClock
+  ) {
     self.subject = subject
     self.hash = hash
     self.granted = granted
     self.restrictions = restrictions
     self.masks = masks
+    self.clock = clock
     screens = restrictions.map { Screen($0.when) }
   }
 
@@ -47,6 +52,11 @@ public struct ScopedPolicy: Sendable {
     return all.dropFirst().reduce(all.first) { $0?.joined(with: $1) }
   }
 
+  /// True when the other one would decide and mask everything as this one does, for the same person.
+  public func decidesLike(_ other: ScopedPolicy) -> Bool {
+    subject == other.subject && granted == other.granted && restrictions == other.restrictions && masks == other.masks
+  }
+
   /// What is to become of one command. Total: it answers for every command, and never waits.
   public func decide(_ command: Command) -> Decision { evaluate(command).decision }
 
@@ -61,7 +71,7 @@ public struct ScopedPolicy: Sendable {
     var denial: Denial?
     var requirement: ApprovalRequirement?
     let summary = command.facts.shape.summary
-    for index in screens.indices where screens[index].passes(summary) && restrictions[index].meets(command) {
+    for index in screens.indices where screens[index].passes(summary) && restrictions[index].meets(command, at: clock) {
       let restriction = restrictions[index]
       if restriction.isShadow {
         met.append("shadow:" + restriction.name)
@@ -119,11 +129,11 @@ struct Restriction: Sendable, Hashable {
     }
   }
 
-  func meets(_ command: Command) -> Bool {
-    guard when.mayMatch(command) else { return false }
+  func meets(_ command: Command, at clock: LocalClock) -> Bool {
+    guard when.mayMatch(command, at: clock) else { return false }
     switch unless {
     case .never: return true
-    case .covering(let exempt): return !exempt.mustCover(command)
+    case .covering(let exempt): return !exempt.mustCover(command, at: clock)
     }
   }
 
@@ -135,7 +145,7 @@ struct Restriction: Sendable, Hashable {
     case .approval: own = nil
     }
     let reason = own ?? "the rule \"\(name)\" forbids this"
-    guard !when.isEmpty, command.couldBeAnything else { return Denial(rule: name, reason: reason) }
+    guard when.asksWhatItDoes, command.couldBeAnything else { return Denial(rule: name, reason: reason) }
     return Denial(
       rule: name, reason: "what this does could not be worked out, so it may be what a rule forbids: \(reason)")
   }

@@ -9,7 +9,7 @@ struct Screen: Sendable, Hashable {
   init(_ matcher: CommandMatcher) {
     effects = matcher.effects
     // A table that no statement owns counts whatever the statements are, so that these do not screen it.
-    guard let sql = matcher.sql, sql.tables == nil else { return }
+    guard let sql = matcher.sql, sql.tables == nil, sql.columns == nil else { return }
     whereAbsent = sql.whereAbsent
     kinds = sql.statements.map { $0.reduce(into: KindSet()) { $0.formUnion(KindSet($1)) } }
   }

@@ -13,7 +13,9 @@ extension StatementWalk {
 
   /// Adds what a call of this function may do; `arguments` is 0 when they cannot be seen.
   mutating func apply(_ schema: String?, _ name: String, arguments: UInt32) {
-    if schema == "information_schema", BuiltinFunction.informationSchema.contains(name) { return }
+    if schema == "information_schema", BuiltinFunction.informationSchema.contains(name) {
+      return note(call: schema, name)
+    }
     let builtin = schema == nil || schema == "pg_catalog" ? BuiltinFunction.named(name) : nil
     if schema == "pg_catalog", let builtin { return apply(builtin, name, arguments) }
     traits.needsNames = true
@@ -41,6 +43,7 @@ extension StatementWalk {
   }
 
   private mutating func apply(_ builtin: BuiltinFunction, _ name: String, _ arguments: UInt32) {
+    note(call: "pg_catalog", name)
     switch builtin {
     case .harmless:
       if name == "set_config" { setConfig(arguments) }
@@ -54,6 +57,7 @@ extension StatementWalk {
 
   /// A function that is not PostgreSQL's: what the configuration says of it, or anything.
   private mutating func declared(_ schema: String?, _ name: String) {
+    note(call: schema, name)
     guard let declared = functions.effects(schema: schema, name: name) else { return unknown() }
     if declared.isUnknown { return unknown() }
     touch(.routine(schema: schema, name), declared)

@@ -19,6 +19,7 @@ extension StatementWalk {
 
   /// Adds what this routine may do: what is declared of it, what its body says, or anything.
   mutating func run(_ routine: CatalogSnapshot.Routine, in names: NameContext) {
+    note(call: routine.schema, routine.name)
     if let declared = functions.effects(schema: routine.schema, name: routine.name) {
       return declared.isUnknown ? unknown() : touch(.routine(schema: routine.schema, routine.name), declared)
     }
@@ -48,6 +49,7 @@ extension StatementWalk {
   mutating func add(_ part: Analysis.Part) {
     effects.formUnion(part.effects)
     inheritedKinds.formUnion(part.kinds)
+    called.formUnion(part.functions)
     settings += part.settings
     if part.predicate == .absent || predicate == .notApplicable { predicate = part.predicate }
     traits.inherit(part.traits)
@@ -79,6 +81,7 @@ extension Analysis {
     var footprint = Footprint.nothing
     var predicate = SQLStatement.Predicate.notApplicable
     var kinds: Set<SQLStatement.Kind> = []
+    var functions: Set<Resource> = []
     var settings: [SettingChange] = []
     var traits = SessionTraits()
     /// Of all statements together.
@@ -90,6 +93,7 @@ extension Analysis {
         part.effects.formUnion(statement.effects)
         part.footprint = part.footprint.union(statement.footprint)
         part.kinds.formUnion(statement.kinds)
+        part.functions.formUnion(statement.functions)
         part.settings += walk.settings
         part.traits.inherit(walk.traits)
         part.lineage.formUnion(statement.lineage)
@@ -121,8 +125,10 @@ extension Analysis {
     lineage.predicates.formUnion(arguments.lineage.predicates)
     lineage.copies.formUnion(arguments.lineage.copies)
     lineage.touched.formUnion(arguments.lineage.touched)
+    let called = prepared.detail.statements.reduce(into: arguments.functions) { $0.formUnion($1.functions) }
     let statement = SQLStatement(
-      kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds, lineage: lineage)
+      kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds, lineage: lineage,
+      functions: called)
     return Analysis(
       text: text, effects: effects, footprint: footprint, detail: SQLDetail(statements: [statement]),
       settings: arguments.settings + prepared.settings, traits: traits)

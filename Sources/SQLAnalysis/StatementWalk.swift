@@ -43,6 +43,8 @@ struct StatementWalk {
 
   var effects: Effects = []
   var accesses: Set<ResourceAccess> = []
+  /// Functions and procedures that it calls.
+  var called: Set<Resource> = []
   var everything = false
   var kinds: Set<SQLStatement.Kind> = []
   var predicate = SQLStatement.Predicate.notApplicable
@@ -86,7 +88,8 @@ struct StatementWalk {
     kinds.formUnion(inheritedKinds)
     let footprint = everything ? Footprint.everything : Footprint(accesses)
     let statement = SQLStatement(
-      kind: kind ?? .other, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds)
+      kind: kind ?? .other, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds,
+      functions: called)
     return isPlanned ? planned(statement) : statement
   }
 
@@ -118,6 +121,12 @@ struct StatementWalk {
     if everything { return }
     accesses.insert(ResourceAccess(resource, access))
     if accesses.count > StatementWalk.accessLimit { everything = true }
+  }
+
+  mutating func note(call schema: String?, _ name: String) {
+    if everything { return }
+    called.insert(.routine(schema: schema, name))
+    if called.count > StatementWalk.accessLimit { everything = true }
   }
 
   // MARK: work

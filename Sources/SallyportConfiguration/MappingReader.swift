@@ -75,10 +75,17 @@ struct MappingReader {
       } else {
         mistakes.add(
           key.place, "unknown key \"\(key.value.prefix(80))\" in \(what)",
-          Suggestion.forName(key.value, among: known, called: "keys"))
+          nested(key.value, known) ?? Suggestion.forName(key.value, among: known, called: "keys"))
       }
     }
   }
+}
+
+/// What somebody meant who wrote `client.network` for `client: { network: … }`.
+private func nested(_ key: String, _ known: [String]) -> String? {
+  let parts = key.split(separator: ".", maxSplits: 1)
+  guard parts.count == 2, known.contains(String(parts[0])) else { return nil }
+  return "Write it as \(parts[0]): { \(parts[1].prefix(80)): … }."
 }
 
 extension YAMLValue {

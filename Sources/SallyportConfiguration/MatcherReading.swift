@@ -1,5 +1,7 @@
 import AccessModel
+import Foundation
 import PolicyEngine
+import Residency
 
 extension ConfigurationReader {
   /// `when` or `unless`. A mask rule is asked about columns, so that what a command does has no place in it.
@@ -20,6 +22,19 @@ extension ConfigurationReader {
       matcher.sql = sql(value, in: what)
       refuseOnMask(value, "sql", isMask)
     }
+    if let value = keys.take("resources") {
+      matcher.resources = texts(value, "resources")?.map { ResourcePattern($0.value) }
+      refuseOnMask(value, "resources", isMask)
+    }
+    if let value = keys.take("text") {
+      matcher.text = texts(value, "text")?.map { TextPattern($0.value) }
+      refuseOnMask(value, "text", isMask)
+    }
+    if let value = keys.take("hours") {
+      matcher.hours = hours(value)
+      refuseOnMask(value, "hours", isMask)
+    }
+    if let value = keys.take("client") { matcher.networks = clientNetworks(value) }
     keys.finish()
     guard mistakes.found.count == before else { return nil }
     if matcher.isEmpty {
@@ -56,11 +71,16 @@ extension ConfigurationReader {
     if let value = keys.take("tables") {
       matcher.tables = patterns(value, "tables", parts: 2, example: "\"public.customers\" or \"public.*\"")
     }
+    if let value = keys.take("columns") { matcher.columns = columns(value, in: what) }
+    if let value = keys.take("functions") {
+      matcher.functions = patterns(value, "functions", parts: 2, example: "\"pg_sleep\" or \"public.calc_*\"")
+    }
     if let value = keys.take("where") { matcher.whereAbsent = whereAbsent(value, in: what) }
     keys.finish()
     guard mistakes.found.count == before else { return nil }
     if matcher == SQLMatcher() {
-      return refuse(value.place, "sql is empty", "Name statement, tables or where, or leave the key out.")
+      return refuse(
+        value.place, "sql is empty", "Name statement, tables, columns, functions or where, or leave the key out.")
     }
     return matcher
   }
@@ -69,6 +89,74 @@ extension ConfigurationReader {
     guard let texts = texts(value, "statement") else { return nil }
     let words = SQLStatement.Kind.allCases.map { ($0.rawValue, $0) }
     return Set(texts.compactMap { word($0, "statement", among: words) })
+  }
+
+  private func columns(_ value: YAMLValue, in what: String) -> [NamePattern]? {
+    if what == "unless" {
+      mistakes.add(
+        value.place, "columns has no meaning in unless: it cannot be certain which ones a command touches",
+        "Name tables, or put it into when.")
+    }
+    return patterns(value, "columns", parts: 3, example: "\"public.customers.ssn\" or \"*.*.email\"")
+  }
+
+  private func clientNetworks(_ value: YAMLValue) -> [NetworkRange]? {
+    guard var keys = MappingReader(value, "client", mistakes, .client) else { return nil }
+    let networks = keys.require("network", "Write it like client: { network: 10.0.0.0/8 }.")
+    keys.finish()
+    return networks.flatMap { self.networks($0, "network") }
+  }
+
+  /// One span of hours, or a list of them.
+  private func hours(_ value: YAMLValue) -> [Hours]? {
+    guard case .sequence(let sequence) = value.node else { return span(value).map { [$0] } }
+    if sequence.isEmpty {
+      return refuse(value.place, "hours is an empty list", "Name at least one, or leave the key out.")
+    }
+    let spans = sequence.compactMap { span(YAMLValue(node: $0, file: value.file)) }
+    return spans.count == sequence.count ? spans : nil
+  }
+
+  private func span(_ value: YAMLValue) -> Hours? {
+    guard var keys = MappingReader(value, "hours", mistakes, .hours) else { return nil }
+    let before = mistakes.found.count
+    let zone = keys.require("zone", "Name it as IANA does, such as zone: Europe/Berlin.").flatMap { self.zone($0) }
+    let days = keys.take("days").flatMap { self.days($0) }
+    let from = keys.take("from").flatMap { timeOfDay($0, "from") }
+    let to = keys.take("to").flatMap { timeOfDay($0, "to") }
+    keys.finish()
+    guard let zone, mistakes.found.count == before else { return nil }
+    if let from, from == to ?? 1440 {
+      return refuse(value.place, "hours end when they begin", "Leave from and to out for the whole day.")
+    }
+    return Hours(zone: zone, days: days ?? Set(Hours.Day.allCases), from: from ?? 0, to: to ?? 1440)
+  }
+
+  private func zone(_ value: YAMLValue) -> String? {
+    guard let name = text(value, "zone") else { return nil }
+    // Abbreviations are not names: CST is three different times.
+    guard name == "UTC" || name.contains("/"), TimeZone(identifier: name) != nil else {
+      return refuse(
+        value.place, "there is no time zone \"\(name.prefix(80))\"", "Name it as IANA does: Europe/Berlin, or UTC.")
+    }
+    return name
+  }
+
+  private func days(_ value: YAMLValue) -> Set<Hours.Day>? {
+    guard let texts = texts(value, "days") else { return nil }
+    let words = Hours.Day.allCases.map { ($0.rawValue, $0) }
+    return Set(texts.compactMap { word($0, "day", among: words) })
+  }
+
+  /// `08:30`, up to `24:00`, in minutes.
+  private func timeOfDay(_ value: YAMLValue, _ what: String) -> Int? {
+    guard let text = text(value, what) else { return nil }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2,
+      parts.allSatisfy({ $0.utf8.count == 2 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
+      let hour = Int(parts[0]), let minute = Int(parts[1]), minute < 60, hour * 60 + minute <= 1440
+    else { return refuse(value.place, "\(what) must be a time of day", "Write it in quotes, like \"08:30\".") }
+    return hour * 60 + minute
   }
 
   private func whereAbsent(_ value: YAMLValue, in what: String) -> Bool {
@@ -91,11 +179,27 @@ extension MappingShape {
       Key("labels", .named(.oneOrMore(.text)), "Of the connection, each with one of its values."),
       Key("protocol", .oneOrMore(.words(["postgres"]))),
       Key("effect", .effects(), "What the command may do."),
+      Key("resources", .oneOrMore(.text), "Whatever the command touches: relations, functions, files, hosts."),
+      Key("client", .mapping(.client), "Where the client is."),
+      Key("hours", .oneOrMore(.mapping(.hours)), "When."),
+      Key("text", .oneOrMore(.text), "The whole text; * stands for any run of characters."),
       Key("sql", .mapping(.sql), "Asked of one statement at a time."),
     ],
     planned: [
-      "claims", "roles", "resources", "client", "client.network", "client.region", "hours", "ssh", "file", "http",
-      "llm", "mcp", "k8s", "text",
+      "claims", "roles", "ssh", "file", "http", "llm", "mcp", "k8s",
+    ])
+
+  static let client = MappingShape(
+    "client", [Key("network", .oneOrMore(.text), "Networks like 10.0.0.0/8, or addresses.", required: true)],
+    planned: ["region"])
+
+  static let hours = MappingShape(
+    "hours",
+    [
+      Key("zone", .text, "IANA's name of the zone whose clocks count.", required: true),
+      Key("days", .oneOrMore(.words(Hours.Day.allCases.map(\.rawValue))), "Default: all."),
+      Key("from", .pattern("^[0-9][0-9]:[0-9][0-9]$"), "The first minute, like \"08:30\". Default: midnight."),
+      Key("to", .pattern("^[0-9][0-9]:[0-9][0-9]$"), "The first minute after it; before `from`, on the next day."),
     ])
 
   static let sql = MappingShape(
@@ -103,6 +207,8 @@ extension MappingShape {
     [
       Key("statement", .oneOrMore(.words(SQLStatement.Kind.allCases.map(\.rawValue))), "Kinds of statements."),
       Key("tables", .oneOrMore(.text), "`[schema.]table`, bound from the right; * stays within one part."),
+      Key("columns", .oneOrMore(.text), "`[[schema.]table.]column`; a statement counts as touching all of a table's."),
+      Key("functions", .oneOrMore(.text), "`[schema.]function` that it calls, PostgreSQL's own among them."),
       Key("where", .words(["absent"]), "An UPDATE or DELETE that does not say which rows it means."),
-    ], planned: ["text"])
+    ], planned: ["text", "rows_over"])
 }

@@ -7,7 +7,7 @@ struct ArchitectureTests {
   private static let allowed: [String: Set<String>] = [
     "AccessModel": [],
     "SQLAnalysis": ["AccessModel", "CPgQuery", "Dispatch", "Foundation", "Glibc", "Synchronization"],
-    "PolicyEngine": ["AccessModel"],
+    "PolicyEngine": ["AccessModel", "Residency"],
     "Enforcement": ["AccessModel", "PolicyEngine"],
     "Identity": ["AccessModel", "Crypto", "Foundation", "Glibc"],
     "Residency": ["AccessModel"],
@@ -21,8 +21,8 @@ struct ArchitectureTests {
     "Gateway": [
       "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
       "Store", "SallyportConfiguration", "CEpoll", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOTLS", "NIOSSL",
-      "NIOHTTP1", "NIOConcurrencyHelpers", "AsyncHTTPClient", "Crypto", "X509", "SwiftASN1", "Logging", "Foundation",
-      "Glibc", "Synchronization",
+      "NIOHTTP1", "NIOConcurrencyHelpers", "AsyncHTTPClient", "Crypto", "X509", "SwiftASN1", "Logging", "Dispatch",
+      "Foundation", "Glibc", "Synchronization",
     ],
     "sallyport": [
       "Gateway", "SallyportConfiguration", "AuditTrail", "ArgumentParser", "Logging", "Crypto", "Foundation", "Glibc",

@@ -140,7 +140,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    try #require(rules.count == 10)
+    try #require(rules.count == 12)
     #expect(
       rules[0]
         == Rule(
@@ -170,6 +170,20 @@ struct GoodConfigurationTests {
     #expect(
       rules[4].action == .mask(ColumnMask(columns: patterns("last_name"), mask: .fixed("hidden"), predicates: .allow)))
     #expect(rules[5].action == .mask(ColumnMask(columns: patterns("note"), mask: .null)))
+    #expect(
+      rules[10].when
+        == Matcher(
+          resources: [ResourcePattern("public.*"), ResourcePattern("*/etc/*")],
+          networks: ["10.0.0.0/8", "2001:db8::/32"].compactMap { NetworkRange($0) },
+          hours: [
+            Hours(zone: "Europe/Berlin", days: [.mon, .tue], from: 1200, to: 360), Hours(zone: "UTC", days: [.sun]),
+          ],
+          text: [TextPattern("*pg_sleep*")]))
+    #expect(
+      rules[11].when
+        == Matcher(
+          sql: SQLMatcher(
+            columns: patterns("public.customers.ssn", "email"), functions: patterns("pg_sleep", "public.calc_*"))))
     #expect(rules[6].action == .mask(ColumnMask(columns: patterns("public.*.photo"), mask: .redact)))
     let ranges = Mask.bucket(Mask.Bucket(date: .year, number: 10_000))
     #expect(rules[7].action == .mask(ColumnMask(columns: patterns("hr.*.income", "hr.*.born"), mask: ranges)))
