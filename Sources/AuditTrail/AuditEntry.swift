@@ -71,7 +71,7 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   }
 
   /// `gateway_started`, `gateway_stopped`, `authenticated`, `session_opened`, `session_closed`, `decided`, `finished`,
-  /// `recorded`, `control`, `approval` or `administration`.
+  /// `recorded`, `control`, `approval`, `administration` or `configuration_reloaded`.
   public var event: String
   public var session: String?
   public var command: UInt64?
@@ -133,13 +133,18 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var actor: String?
   public var verb: String?
   public var subject: String?
+  // configuration_reloaded, with actor, succeeded and policy
+  public var trigger: String?
+  public var previous: String?
+  public var changes: [String]?
+  public var notes: [String]?
 
   private enum CodingKeys: String, CodingKey {
     case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
       connection, labels, `protocol`, backend, database, application, action, rule, approvers, stage, effects,
       footprint, statements, misunderstood, text, redacted, parameters, binds, offset, cut, sha256, ending, tag, error,
       rows, bytes, masked,
-      purpose, request, step, person, actor, verb, subject
+      purpose, request, step, person, actor, verb, subject, trigger, previous, changes, notes
     case backendUser = "backend_user"
     case footprintCount = "footprint_count"
     case statementCount = "statement_count"

@@ -114,6 +114,14 @@ public struct AuditFormatter {
       add("request", entry.request.map(String.init))
       add("person", entry.person)
       add("reason", entry.reason)
+    case "configuration_reloaded":
+      words.append(entry.succeeded == true ? "configuration-reloaded" : "configuration-refused")
+      add("by", entry.trigger)
+      add("actor", entry.actor)
+      add("previous", entry.previous.map { String($0.prefix(16)) })
+      add("policy", entry.policy.map { String($0.prefix(16)) })
+      add("changes", entry.changes?.joined(separator: "; "))
+      add("notes", entry.notes?.joined(separator: "; "))
     case _:
       words.append(entry.event)
       add("actor", entry.actor)

@@ -95,6 +95,7 @@ extension JSONWriter {
       field("actor", actor, limit: RecordLimits.name)
       field("verb", verb, limit: RecordLimits.name)
       field("subject", subject, limit: RecordLimits.sentence)
+    case .configurationReloaded(let reload): write(reload)
     }
   }
 
@@ -129,6 +130,17 @@ extension JSONWriter {
     field("backend_user", facts.backendUser, limit: RecordLimits.name)
     field("database", facts.database, limit: RecordLimits.name)
     fieldUnlessEmpty("application", facts.application, limit: RecordLimits.name)
+  }
+
+  private mutating func write(_ reload: ConfigurationReload) {
+    begin("configuration_reloaded")
+    field("trigger", reload.trigger, limit: RecordLimits.name)
+    field("actor", reload.actor, limit: RecordLimits.name)
+    field("succeeded", reload.isAccepted)
+    field("previous", reload.previous, limit: RecordLimits.name)
+    field("policy", reload.policy, limit: RecordLimits.name)
+    field("changes", reload.changes, limit: RecordLimits.list)
+    if !reload.notes.isEmpty { field("notes", reload.notes, limit: RecordLimits.list) }
   }
 
   private mutating func labels(_ labels: [String: String]) {

@@ -22,6 +22,8 @@ public enum AuditEvent: Hashable, Sendable {
   case approval(ApprovalRecord)
   /// A control verb: who did what on the gateway itself.
   case administration(actor: String, verb: String, subject: String)
+  /// Another configuration was put in place of the one in force, or was refused.
+  case configurationReloaded(ConfigurationReload)
 }
 
 /// One attempt to sign in, with how it ended.
@@ -157,6 +159,36 @@ public struct ApprovalRecord: Hashable, Sendable {
     self.step = step
     self.person = person
     self.reason = reason
+  }
+}
+
+/// One attempt to put another configuration in force.
+public struct ConfigurationReload: Hashable, Sendable {
+  /// What asked for it: `signal`, `control` or `file`.
+  public var trigger: String
+  /// Who asked; the process itself where nobody did.
+  public var actor: String
+  public var isAccepted: Bool
+  /// Hash of the configuration that was in force.
+  public var previous: String
+  /// Hash of the other; empty when its files could not be read.
+  public var policy: String
+  /// What differs, a line each: `+ path: value`, `- path: value`. Never a secret.
+  public var changes: [String]
+  /// What will only hold after the next start, or why the configuration was refused; a line each.
+  public var notes: [String]
+
+  public init(
+    trigger: String, actor: String, isAccepted: Bool, previous: String, policy: String, changes: [String],
+    notes: [String]
+  ) {
+    self.trigger = trigger
+    self.actor = actor
+    self.isAccepted = isAccepted
+    self.previous = previous
+    self.policy = policy
+    self.changes = changes
+    self.notes = notes
   }
 }
 

@@ -123,6 +123,12 @@ final class CatalogCache: Sendable {
     }
   }
 
+  /// Of all databases and accounts of a connection; nil when none was read, or it is out of date.
+  func newest(of connection: String) -> Catalog? {
+    slots.withLockedValue { slots in slots.filter { $0.key.connection == connection }.compactMap(\.value.catalog) }
+      .max { $0.readAt < $1.readAt }
+  }
+
   func find(_ key: Key) -> Catalog? { slots.withLockedValue { $0[key] }?.catalog }
 
   /// The schema changed, by whatever account: what is known of the database is out of date.

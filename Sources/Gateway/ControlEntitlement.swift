@@ -22,7 +22,8 @@ extension ControlVerb {
   var entitlement: Entitlement {
     switch self {
     case .status: .anyone
-    case .tokenCreate, .tokenList, .tokenRevoke: .operating([.admin])
+    case .reload, .tokenCreate, .tokenList, .tokenRevoke: .operating([.admin])
+    case .policyExplain: .operating([.admin, .auditor])
     case .approvalsList, .approvalsShow: .ownUnless([.approver, .auditor, .admin])
     case .approvalsApprove, .approvalsDeny: .people([.approver])
     case .auditSeal: .operating([.auditor, .admin])
@@ -35,8 +36,9 @@ extension ControlVerb {
   var isRecorded: Bool {
     switch self {
     case .status: false
-    case .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow, .approvalsApprove, .approvalsDeny,
-      .auditSeal, .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport, .sessionsKill:
+    case .reload, .policyExplain, .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow,
+      .approvalsApprove, .approvalsDeny, .auditSeal, .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport,
+      .sessionsKill:
       true
     }
   }

@@ -4,6 +4,8 @@ import Foundation
 /// What can be asked of a running gateway over its control socket.
 public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case status
+  case reload
+  case policyExplain = "policy.explain"
   case tokenCreate = "token.create"
   case tokenList = "token.list"
   case tokenRevoke = "token.revoke"
@@ -97,6 +99,8 @@ public struct ControlResponse: Codable, Sendable {
   public var lines: [String]?
   /// Where the lines go on; nil when that is all.
   public var next: String?
+  public var reload: ReloadReport?
+  public var explanation: PolicyExplanation?
 
   public init(message: String? = nil) { self.message = message }
 

@@ -10,19 +10,28 @@ struct ControlVerbs: Sendable {
   /// The longest line that a client of the socket may send, in bytes.
   static let lineLimit = 64 << 10
 
-  let configuration: GatewayConfiguration
+  /// The configuration in force.
+  let governing: @Sendable () -> GatewayConfiguration
   let scoping: @Sendable (Subject) -> Bool
   let store: any Store
   let desk: ApprovalDesk
+  /// Reads the configuration again, for somebody.
+  let reloading: @Sendable (String) throws(GatewayFailure) -> ReloadReport?
+  /// The newest catalogue that is known of a connection's databases.
+  let catalog: @Sendable (_ connection: String) -> Catalog?
   /// nil where no trail is kept: in tests.
   var sealing: AuditSealing?
   var live = LiveSessions()
   /// The data folder.
   var data = ""
 
+  var configuration: GatewayConfiguration { governing() }
+
   func perform(_ request: AuthorizedRequest) throws -> ControlResponse {
     switch request.verb {
     case .status: status()
+    case .reload: try reload(request)
+    case .policyExplain: try explain(request)
     case .tokenCreate: try createToken(request)
     case .tokenList: try listTokens(request)
     case .tokenRevoke: try revokeToken(request)
@@ -50,9 +59,9 @@ extension AuthorizedRequest {
     return id
   }
 
-  /// What the audit trail says of a request: its arguments without secrets, each cut off at 200 characters.
+  /// What the audit trail says of a request: its arguments without secrets and SQL, each cut off at 200 characters.
   static func subject(_ arguments: [String: String]) -> String {
-    arguments.filter { $0.key != "code" }.sorted { $0.key < $1.key }
+    arguments.filter { $0.key != "code" && $0.key != "statement" }.sorted { $0.key < $1.key }
       .map { "\($0.key)=\($0.value.prefix(200))" }.joined(separator: " ")
   }
 }

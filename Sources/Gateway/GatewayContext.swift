@@ -13,16 +13,13 @@ import Synchronization
 
 /// What all connections of one gateway share; everything in it may be used from any thread.
 final class GatewayContext: Sendable {
-  let configuration: GatewayConfiguration
+  private let governing: NIOLockedValueBox<Governing>
   /// The data folder.
   let data: String
-  let policy: Policy
   let store: Store
   let pool: NIOThreadPool
   let dialler: PinnedDialler
   let analyzer: LargeStackAnalyzer
-  /// nil when clients are not offered TLS.
-  let clientTLS: ClientTLSContext?
   let deadlines: Deadlines
   let capacity: Capacity
   let limits: Limits
@@ -41,18 +38,15 @@ final class GatewayContext: Sendable {
   private let draining = Atomic(false)
 
   init(
-    configuration: GatewayConfiguration, data: String, policy: Policy, store: Store, pool: NIOThreadPool,
-    analyzer: LargeStackAnalyzer, clientTLS: ClientTLSContext?, desk: ApprovalDesk, maskKey: MaskKey,
-    deadlines: Deadlines,
+    governing: Governing, data: String, store: Store, pool: NIOThreadPool, analyzer: LargeStackAnalyzer,
+    desk: ApprovalDesk, maskKey: MaskKey, deadlines: Deadlines,
     capacity: Capacity, limits: Limits, followsNames: Bool = true, logger: Logger
   ) {
-    self.configuration = configuration
+    self.governing = NIOLockedValueBox(governing)
     self.data = data
-    self.policy = policy
     self.store = store
     self.pool = pool
     self.analyzer = analyzer
-    self.clientTLS = clientTLS
     self.desk = desk
     self.maskKey = maskKey
     self.deadlines = deadlines
@@ -63,6 +57,12 @@ final class GatewayContext: Sendable {
     dialler = PinnedDialler(pool: pool, regions: .allowAll, timeout: deadlines.connect)
     catalogs = CatalogCache()
   }
+
+  /// What is in force. Asked for once in a step of a sign-in; a session under way is told when it changes.
+  var current: Governing { governing.withLockedValue { $0 } }
+  var configuration: GatewayConfiguration { current.configuration }
+  var policy: Policy { current.policy }
+  func govern(by next: Governing) { governing.withLockedValue { $0 = next } }
 
   /// Counts a connection that has not signed in; false when there are too many.
   func beginLogin() -> Bool {

@@ -27,6 +27,10 @@ public final class GatewayServer: Sendable {
     public var auditSealInterval = TimeAmount.seconds(60)
     /// Whether names are resolved by the backend's catalogue; off only where a script stands in for the backend.
     var followsNames = true
+    /// Where the configuration came from; without it, it cannot be read again.
+    public var origin: ConfigurationOrigin?
+    /// How long the files must have been left alone before they are read again, in seconds.
+    var quiet = 0.5
     public init() {}
   }
 
@@ -38,6 +42,9 @@ public final class GatewayServer: Sendable {
   private let controlLane: NIOLoopBound<AuditLane>
   private let control: any Channel
   private let sealing: AuditSealing
+  private let reloader: ConfigurationReloader
+  /// nil when the configuration has no files, or the kernel gives no watch.
+  private let watch: FileWatch?
   /// nil when the configuration names no console.
   private let health: (any Channel)?
   /// Where PostgreSQL clients connect, with the port that the system chose for 0.
@@ -55,11 +62,9 @@ public final class GatewayServer: Sendable {
       let store = try SQLiteStore(data: data)
       let pool = NIOThreadPool(numberOfThreads: 4)
       pool.start()
-      let policy = Policy(configuration.policy, hash: configuration.policyHash)
       context = GatewayContext(
-        configuration: configuration, data: data, policy: policy, store: store, pool: pool,
-        analyzer: LargeStackAnalyzer(),
-        clientTLS: try ClientTLSContext.make(configuration, data: data),
+        governing: Governing(configuration, clientTLS: try ClientTLSContext.make(configuration, data: data)),
+        data: data, store: store, pool: pool, analyzer: LargeStackAnalyzer(),
         desk: ApprovalDesk(store: store, limit: options.capacity.held),
         maskKey: try MaskKeyFile.load(data: data), deadlines: options.deadlines,
         capacity: options.capacity, limits: options.limits, followsNames: options.followsNames,
@@ -69,8 +74,7 @@ public final class GatewayServer: Sendable {
     } catch let error as StoreError {
       throw GatewayFailure(error.message, hint: error.hint)
     }
-    let functions = FunctionCatalog(
-      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects) })
+    let functions = context.current.functions
     let context = context
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let controlLane = try GatewayServer.openLane("control", on: controlGroup.next(), context, audit, options)
@@ -98,13 +102,32 @@ public final class GatewayServer: Sendable {
     _ = try? sealing.seal()
     RecordingSweep(context: context, lane: controlLane)?.start()
     (listener, address) = try GatewayServer.listen(context, reactors, states)
+    let reloader = ConfigurationReloader(context, states, controlLane, data: data, origin: options.origin)
+    self.reloader = reloader
     control = try GatewayServer.listenControl(
-      ControlClient.socketPath(data: data), context, controlGroup, controlLane, sealing)
+      ControlClient.socketPath(data: data), context, controlGroup, controlLane, sealing, reloader)
     controlGroup.next().scheduleRepeatedTask(
       initialDelay: options.auditSealInterval, delay: options.auditSealInterval
     ) { _ in context.pool.submit { _ in _ = try? sealing.seal() } }
     let probe = StatusProbe(context: context, states: states, data: data, startedAt: Clock.seconds())
     health = try HealthServer.listen(on: configuration.gateway.listenConsole, probe, controlGroup)
+    watch = options.origin.flatMap { [logger] origin in
+      FileWatch(path: origin.path, quiet: options.quiet) {
+        do throws(GatewayFailure) { _ = try reloader.reload(.file, by: "gateway") } catch {
+          logger.error("configuration not reloaded", metadata: ["reason": "\(error.message)"])
+        }
+      }
+    }
+  }
+
+  /// How long sessions have to end when the gateway drains.
+  public var patience: Duration { context.configuration.gateway.drain }
+
+  /// Reads the configuration again, because of a signal. What comes of it stands in the log and in the audit trail.
+  public func reload() {
+    do throws(GatewayFailure) { _ = try reloader.reload(.signal, by: "uid \(geteuid())") } catch {
+      context.logger.error("configuration not reloaded", metadata: ["reason": "\(error.message)"])
+    }
   }
 
   /// Where health and metrics are asked for; nil when the configuration names no console.
@@ -129,6 +152,8 @@ public final class GatewayServer: Sendable {
 
   /// Stops: no new sessions, waiting statements end with 57P01, sessions are told, the trail is closed.
   public func stop(reason: String) {
+    watch?.stop()
+    reloader.close()
     try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
     try? health?.close().wait()
     try? control.close().wait()
@@ -240,11 +265,13 @@ public final class GatewayServer: Sendable {
 
   private static func listenControl(
     _ path: String, _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ lane: NIOLoopBound<AuditLane>,
-    _ sealing: AuditSealing
+    _ sealing: AuditSealing, _ reloader: ConfigurationReloader
   ) throws -> any Channel {
     let verbs = ControlVerbs(
-      configuration: context.configuration, scoping: { [policy = context.policy] in policy.mayMask($0) },
-      store: context.store, desk: context.desk, sealing: sealing, live: context.live, data: context.data)
+      governing: { context.configuration }, scoping: { context.policy.mayMask($0) }, store: context.store,
+      desk: context.desk, reloading: { (actor) throws(GatewayFailure) in try reloader.reload(.control, by: actor) },
+      catalog: { context.catalogs.newest(of: $0) }, sealing: sealing, live: context.live,
+      data: context.data)
     let pool = context.pool
     // The trail's lock says that no other gateway lives here: a socket that is still there is a dead one's.
     try? FileManager.default.removeItem(atPath: path)

@@ -5,6 +5,8 @@ import NIOCore
 /// A command that waits for people.
 struct HeldCommand {
   var id: CommandID
+  /// Names this hold within its session: a command can be held several times.
+  var number: UInt64
   var command: Command
   var requirement: ApprovalRequirement
   /// How long the session waits; zero for not at all.

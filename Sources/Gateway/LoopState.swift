@@ -9,7 +9,7 @@ final class LoopState: StatementAnalyses {
   let lane: AuditLane
   var boundLane: NIOLoopBound<AuditLane> { NIOLoopBound(lane, eventLoop: loop) }
   private var cache: AnalysisCache
-  let functions: FunctionCatalog
+  private(set) var functions: FunctionCatalog
   private var contexts = NamedContexts()
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
@@ -24,6 +24,13 @@ final class LoopState: StatementAnalyses {
     self.lane = lane
     self.functions = functions
     cache = AnalysisCache()
+  }
+
+  /// What was analysed by others is forgotten.
+  func replaceFunctions(_ functions: FunctionCatalog) {
+    self.functions = functions
+    cache = AnalysisCache()
+    contexts = NamedContexts()
   }
 
   /// Short texts are analysed at once; long ones need a larger stack than an event loop has.

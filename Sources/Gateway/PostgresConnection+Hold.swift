@@ -31,17 +31,21 @@ extension PostgresConnection {
     let wait =
       isInTransaction && !requirement.waitIsExplicit
       ? min(requirement.wait, PostgresConnection.transactionWait) : requirement.wait
+    // The same command may be held once more, under another policy: what comes of this request is only for this hold.
+    relay.holds &+= 1
+    let number = relay.holds
     relay.held = HeldCommand(
-      id: id, command: command, requirement: requirement, wait: wait, outlives: request.outlives(wait: wait),
+      id: id, number: number, command: command, requirement: requirement, wait: wait,
+      outlives: request.outlives(wait: wait),
       catalogue: request.catalogue)
     let desk = context.desk
     let bound = bound
     let loop = state.loop
-    let waiter: ApprovalDesk.Waiter = { resolution in loop.execute { bound.value.holdResolved(id, resolution) } }
+    let waiter: ApprovalDesk.Waiter = { resolution in loop.execute { bound.value.holdResolved(number, resolution) } }
     context.pool.runIfActive(eventLoop: loop) {
       if wait == .zero, !request.isTransferable { throw DeskRefusal.notTransferable }
       return try desk.enter(request, waiter: wait == .zero ? nil : waiter)
-    }.whenComplete { bound.value.holdEntered(id, $0, isInTransaction: isInTransaction) }
+    }.whenComplete { bound.value.holdEntered(number, $0, isInTransaction: isInTransaction) }
   }
 
   private func request(
@@ -67,12 +71,13 @@ extension PostgresConnection {
     return context.catalogs.find(relay.target.catalogKey)?.stamp ?? "unknown"
   }
 
-  private func holdEntered(_ id: CommandID, _ result: Result<ApprovalEntry, any Error>, isInTransaction: Bool) {
-    guard let relay, phase == .relaying, let held = relay.held, held.id == id else {
+  private func holdEntered(_ number: UInt64, _ result: Result<ApprovalEntry, any Error>, isInTransaction: Bool) {
+    guard let relay, phase == .relaying, let held = relay.held, held.number == number else {
       // The person is gone already: nobody needs to approve any more.
       if case .success(.asked(let request)) = result { withdraw(request, .cancelled) }
       return
     }
+    let id = held.id
     switch result {
     case .failure(let error as DeskRefusal) where error == .notTransferable:
       endHold(Refusal(.notApproved, held.denial(error.message, hint: error.hint)), step: .cancelled)
@@ -88,7 +93,7 @@ extension PostgresConnection {
     case .success(.asked(let request)):
       relay.held?.request = request
       noteApproval(request, .requested, person: subject?.user ?? "", relay.session.reason, of: id)
-      startHoldDeadline(id, relay)
+      startHoldDeadline(number, relay)
       tellWaiting(request, relay, isInTransaction: isInTransaction)
     }
   }
@@ -105,11 +110,11 @@ extension PostgresConnection {
     lookAgain(ApprovedCommand(held: held, request: clearance.request, people: clearance.people, scope: scope), relay)
   }
 
-  private func startHoldDeadline(_ id: CommandID, _ relay: Relay) {
+  private func startHoldDeadline(_ number: UInt64, _ relay: Relay) {
     guard let held = relay.held else { return }
     let bound = bound
     relay.held?.deadline = state.loop.scheduleTask(in: TimeAmount(held.wait)) {
-      guard let relay = bound.value.relay, let held = relay.held, held.id == id else { return }
+      guard let relay = bound.value.relay, let held = relay.held, held.number == number else { return }
       bound.value.endHold(held.refusalInTime, step: .expired)
     }
   }
@@ -122,10 +127,10 @@ extension PostgresConnection {
   }
 
   /// People decided.
-  private func holdResolved(_ id: CommandID, _ resolution: ApprovalResolution) {
-    guard let relay, phase == .relaying, let held = relay.held, held.id == id, let request = held.request else {
-      return
-    }
+  private func holdResolved(_ number: UInt64, _ resolution: ApprovalResolution) {
+    guard let relay, phase == .relaying, let held = relay.held, held.number == number, let request = held.request
+    else { return }
+    let id = held.id
     switch resolution {
     case .step(let person, let reason): noteApproval(request, .approved, person: person, reason, of: id)
     case .refused(let person, let reason):

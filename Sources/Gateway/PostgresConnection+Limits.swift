@@ -45,16 +45,21 @@ extension PostgresConnection {
 
   /// Has the session looked at from now on, if it has limits of time.
   func startWatch(_ relay: Relay) {
-    let limits = context.configuration.limits(on: relay.target.settings)
-    relay.watch = SessionWatch(limits, opened: Clock.monotonic())
-    if relay.watch != nil { state.watched[ObjectIdentifier(self)] = self }
+    relay.watch = SessionWatch(limits(of: relay), opened: relay.openedAt)
+    state.watched[ObjectIdentifier(self)] = relay.watch == nil ? nil : self
+  }
+
+  /// As they are in force.
+  private func limits(of relay: Relay) -> SessionLimits {
+    let configuration = context.configuration
+    return configuration.limits(on: configuration.connections[relay.target.settings.name] ?? relay.target.settings)
   }
 
   func checkLimits(now: Int64) {
     guard phase == .relaying, let relay, let finding = relay.watch?.look(relay.session.activity, now: now) else {
       return
     }
-    let limits = context.configuration.limits(on: relay.target.settings)
+    let limits = limits(of: relay)
     switch finding {
     case .idle:
       endSession(
@@ -79,7 +84,7 @@ extension PostgresConnection {
   func endQuietly(_ relay: Relay, _ end: QuietEnd) {
     switch end {
     case .lifetime:
-      let lifetime = context.configuration.limits(on: relay.target.settings).lifetime
+      let lifetime = limits(of: relay).lifetime
       endSession(
         relay, code: "57P01", "terminating connection because it has reached its lifetime",
         detail: "The gateway ends sessions after \(spoken(lifetime)), when nothing is under way.",
@@ -107,7 +112,7 @@ extension PostgresConnection {
     cancelStatement(relay)
   }
 
-  private func endSession(_ relay: Relay, code: String, _ message: String, detail: String, hint: String? = nil) {
+  func endSession(_ relay: Relay, code: String, _ message: String, detail: String, hint: String? = nil) {
     relay.session.end(
       with: ErrorFields(severity: "FATAL", code: code, message: message, detail: detail, hint: hint))
     while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }

@@ -27,7 +27,7 @@ extension PostgresConnection {
 
   /// `bytes` are the beginning of TLS where the client did not ask for it first.
   private func startClientTLS(with bytes: ByteBuffer? = nil) {
-    guard let tls = context.clientTLS else { return }
+    guard let tls = clientTLS else { return }
     flush()
     handshake.startedTLS()
     do {
@@ -99,11 +99,12 @@ extension PostgresConnection {
     let parts = handshake.database.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let connection = String(parts.first ?? "")
     let requested = parts.count > 1 ? String(parts[1]) : nil
-    guard let settings = context.configuration.connections[connection],
+    let current = context.current
+    guard let settings = current.configuration.connections[connection],
       let database = settings.database(named: requested),
-      let subject = context.configuration.subject(
+      let subject = current.configuration.subject(
         user: user, connection: connection, clientAddress: clientAddress),
-      tokens[verifier].allows(connection: connection), context.policy.scoped(to: subject).hasAccess
+      tokens[verifier].allows(connection: connection), current.policy.scoped(to: subject).hasAccess
     else {
       // One answer for what does not exist and for what is not allowed: names of connections are not told.
       return refuseClient(

@@ -73,12 +73,10 @@ extension PostgresConnection {
   private func backendReady(_ ready: BackendHandshake.Ready) {
     guard let subject, let target else { return }
     let policy = context.policy.scoped(to: subject)
-    guard policy.mayMask, context.catalogs.find(target.catalogKey) == nil else {
-      return beginRecorded(ready, policy: policy)
-    }
+    guard policy.mayMask, context.catalogs.find(target.catalogKey) == nil else { return beginRecorded(ready) }
     readCatalog(target) { connection, result in
       switch result {
-      case .success: connection.beginRecorded(ready, policy: policy)
+      case .success: connection.beginRecorded(ready)
       case .failure(let error): connection.failOpening("the catalogue could not be read: \(error)")
       }
     }
@@ -96,7 +94,7 @@ extension PostgresConnection {
   }
 
   /// Where the session finds what its texts do: names are resolved if anything depends on them.
-  private func analyses(_ policy: ScopedPolicy, _ target: BackendTarget) -> SessionAnalyses? {
+  func analyses(_ policy: ScopedPolicy, _ target: BackendTarget) -> SessionAnalyses? {
     guard policy.dependsOnCommands, context.followsNames else { return nil }
     let bound = bound
     return SessionAnalyses(state: state, slot: context.catalogs.slot(target.catalogKey)) {
@@ -105,18 +103,24 @@ extension PostgresConnection {
   }
 
   /// What of bound values may be recorded. A table that the catalogue knows reaches masked columns only if it has one.
-  private func valueScope(_ names: SessionAnalyses?, _ target: BackendTarget) -> ValueScope {
+  private func valueScope(_ target: BackendTarget) -> ValueScope {
     let slot = context.catalogs.slot(target.catalogKey)
     return ValueScope(
-      isRecorded: context.configuration.gateway.audit.recordsBinds, version: { names?.columnsVersion },
+      isRecorded: context.configuration.gateway.audit.recordsBinds,
+      version: { [weak self] in self?.relay?.names?.columnsVersion },
       reach: { footprint, policy in slot.catalog?.maskable(footprint, under: policy) ?? .everything })
   }
 
   /// - Parameter recorded: how much of results the recorder is to get.
-  func begin(
-    _ ready: BackendHandshake.Ready, policy: ScopedPolicy, recorder: SessionRecorder?, _ recorded: ResultBounds?
-  ) {
-    guard phase == .opening, let subject, let target, let opening, let address = backend?.peer else { return }
+  func begin(_ ready: BackendHandshake.Ready, recorder: SessionRecorder?, _ recorded: ResultBounds?) {
+    guard phase == .opening, let person = subject, let target, let opening, let address = backend?.peer else { return }
+    // Another configuration may be in force by now.
+    guard let (subject, policy) = context.current.rights(of: person, at: target) else {
+      return refuseClient(
+        code: "42501", "no access to connection \"\(handshake.database)\"",
+        hint: "Ask whoever manages the gateway for access.", reason: "access was withdrawn")
+    }
+    self.subject = subject
     let names = analyses(policy, target)
     let relay = Relay(
       session: PostgresSession(
@@ -124,7 +128,7 @@ extension PostgresConnection {
         followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, records: recorded,
         bindsToPath: policy.mayHold,
         reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "", limits: context.limits),
-      enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(names, target)),
+      enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(target)),
       target: target, backendAddress: address, backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
     relay.names = names
     relay.recorder = recorder

@@ -8,17 +8,17 @@ import Postgres
 /// What of a session is recorded besides its audit records, and who ends it from outside.
 extension PostgresConnection {
   /// Begins the session; where results are recorded, once that can be done.
-  func beginRecorded(_ ready: BackendHandshake.Ready, policy: ScopedPolicy) {
+  func beginRecorded(_ ready: BackendHandshake.Ready) {
     guard let target else { return }
     guard let bounds = context.configuration.recordedResults(on: target.settings),
       let path = RecordingFile.path(data: context.data, session: name)
-    else { return begin(ready, policy: policy, recorder: nil, nil) }
+    else { return begin(ready, recorder: nil, nil) }
     let recorder = SessionRecorder(session: name, path: path, state: state, pool: context.pool, now: Clock.now)
     let bound = NIOLoopBound((self, recorder), eventLoop: state.loop)
     recorder.start().whenComplete { result in
       let (connection, recorder) = bound.value
       switch result {
-      case .success: connection.begin(ready, policy: policy, recorder: recorder, bounds)
+      case .success: connection.begin(ready, recorder: recorder, bounds)
       case .failure(let error):
         connection.context.logger.error("recording not available", metadata: ["reason": "\(error)"])
         connection.refuseClient(

@@ -36,13 +36,20 @@ final class PostgresConnection {
       _read { yield storage.pointee }
       _modify { yield &storage.pointee }
     }
-    let enforcer: Enforcer
+    /// Behind a pointer for the same reason: it is asked about every command, and replaced hardly ever.
+    private let enforcement: UnsafeMutablePointer<Enforcer>
+    var enforcer: Enforcer {
+      _read { yield enforcement.pointee }
+      _modify { yield &enforcement.pointee }
+    }
     let target: BackendTarget
     let backendAddress: SocketAddress
     let backendKey: BackendKeyData?
     let backendIsEncrypted: Bool
     var clientKey: BackendKeyData?
     var held: HeldCommand?
+    /// Holds so far.
+    var holds: UInt64 = 0
     /// Present while a command that was approved is looked at once more.
     var approved: ApprovedCommand?
     /// What approvals cover beyond one statement.
@@ -54,6 +61,8 @@ final class PostgresConnection {
     var toldDefinitions: UInt64 = 0
     /// nil where results are not recorded.
     var recorder: SessionRecorder?
+    /// µs on the monotonic clock.
+    let openedAt = Clock.monotonic()
     /// nil without limits of time.
     var watch: SessionWatch?
     /// Why the session ends as soon as nothing is under way; nil while it may go on.
@@ -65,7 +74,8 @@ final class PostgresConnection {
     ) {
       storage = .allocate(capacity: 1)
       storage.initialize(to: session)
-      self.enforcer = enforcer
+      enforcement = .allocate(capacity: 1)
+      enforcement.initialize(to: enforcer)
       self.target = target
       self.backendAddress = backendAddress
       self.backendKey = backendKey
@@ -75,10 +85,14 @@ final class PostgresConnection {
     deinit {
       storage.deinitialize(count: 1)
       storage.deallocate()
+      enforcement.deinitialize(count: 1)
+      enforcement.deallocate()
     }
   }
 
   let context: GatewayContext
+  /// What clients are offered, from the first byte to the end of the sign-in; nil when no TLS.
+  let clientTLS: ClientTLSContext?
   let state: LoopState
   let name = SessionName.generate()
   let clientAddress: String
@@ -105,13 +119,14 @@ final class PostgresConnection {
   /// - Parameter address: where the client is; another than the stream's peer behind a load balancer.
   init(context: GatewayContext, state: LoopState, client: StreamSocket, from address: SocketAddress?) {
     self.context = context
+    clientTLS = context.current.clientTLS
     self.state = state
     self.client = client
     clientAddress = address?.ipAddress ?? "local"
     // A token may only come in clear text where no network lies between, on either side of a load balancer.
     let isLoopback = [client.peer, address].allSatisfy { $0.map(PostgresConnection.isLoopback) ?? false }
     handshake = ClientHandshake(
-      offersTLS: context.clientTLS != nil, isLoopback: isLoopback, endPoint: context.clientTLS?.endPoint,
+      offersTLS: clientTLS != nil, isLoopback: isLoopback, endPoint: clientTLS?.endPoint,
       limits: context.limits)
   }
 

@@ -12,21 +12,39 @@ public struct ConfigurationSource: Sendable, Hashable {
   }
 }
 
+/// The files of one configuration.
+public struct ConfigurationFiles: Sendable, Hashable {
+  /// What relative files in them are relative to.
+  public var directory: String
+  public var sources: [ConfigurationSource]
+
+  public init(directory: String, sources: [ConfigurationSource]) {
+    self.directory = directory
+    self.sources = sources
+  }
+}
+
 /// Reads a configuration: from text purely, or from a file or folder.
 public enum ConfigurationLoader {
   /// A hash over bytes, written as lower-case hex; SHA-256 is meant.
-  public typealias Digest = ([UInt8]) -> String
+  public typealias Digest = @Sendable ([UInt8]) -> String
 
   /// Files in a folder beyond which it is not taken for a configuration.
   static let maxFiles = 1000
 
-  /// Reads a file, or all `*.yaml` and `*.yml` of a folder (not of those in it) in the order of their names.
+  /// Reads a file, or all `*.yaml` and `*.yml` of a folder (not of those in it, and no expectations) in the order of
+  /// their names.
   ///
   /// `hostName` is the gateway's name where the configuration has none. Blocks on the file system. Fails with every
   /// mistake found, at most 100; nothing is half taken.
   public static func load(
     path: String, hostName: String = "sallyport", digest: Digest
   ) -> Result<GatewayConfiguration, DiagnosticList> {
+    read(path: path).flatMap { parse($0, hostName: hostName, digest: digest) }
+  }
+
+  /// The texts of a file, or of all files of a folder, and the folder. Blocks on the file system.
+  public static func read(path: String) -> Result<ConfigurationFiles, DiagnosticList> {
     switch files(at: path) {
     case .failure(let list): return .failure(list)
     case .success(let (directory, files)):
@@ -39,12 +57,24 @@ public enum ConfigurationLoader {
         }
       }
       if !mistakes.isEmpty { return .failure(DiagnosticList(mistakes)) }
-      return parse(sources, hostName: hostName, digest: digest).map {
-        var configuration = $0
-        configuration.directory = directory
-        return configuration
-      }
+      return .success(ConfigurationFiles(directory: directory, sources: sources))
     }
+  }
+
+  /// Reads the texts of files; pure.
+  public static func parse(
+    _ files: ConfigurationFiles, hostName: String, digest: Digest
+  ) -> Result<GatewayConfiguration, DiagnosticList> {
+    parse(files.sources, hostName: hostName, digest: digest).map {
+      var configuration = $0
+      configuration.directory = files.directory
+      return configuration
+    }
+  }
+
+  /// What the texts' `policyHash` is, also of those that are no configuration.
+  public static func hash(of files: ConfigurationFiles, digest: Digest) -> String {
+    digest(canonicalBytes(files.sources))
   }
 
   /// Reads configuration text; pure. Sections of several sources are joined, and no name may come twice.
@@ -88,7 +118,10 @@ public enum ConfigurationLoader {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
       return .failure(mistake(path, "the folder cannot be read"))
     }
-    let chosen = names.filter { !$0.hasPrefix(".") && ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) }.sorted()
+    let chosen = names.filter { name in
+      !name.hasPrefix(".") && (name.hasSuffix(".yaml") || name.hasSuffix(".yml"))
+        && !PolicyExpectations.suffixes.contains { name.hasSuffix($0) }
+    }.sorted()
     if chosen.isEmpty { return .failure(mistake(path, "there is no .yaml file in this folder")) }
     if chosen.count > maxFiles {
       return .failure(mistake(path, "there are more than \(maxFiles) files in this folder"))

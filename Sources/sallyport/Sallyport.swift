@@ -15,8 +15,8 @@ struct Sallyport: ParsableCommand {
       """,
     version: GatewayServer.version,
     subcommands: [
-      ServeCommand.self, CheckCommand.self, TokenCommand.self, ApprovalsCommand.self, AuditCommand.self,
-      SessionsCommand.self,
+      ServeCommand.self, ReloadCommand.self, PolicyCommand.self, CheckCommand.self, TokenCommand.self,
+      ApprovalsCommand.self, AuditCommand.self, SessionsCommand.self,
       AuthorityCommand.self, StatusCommand.self, DoctorCommand.self,
     ])
 }

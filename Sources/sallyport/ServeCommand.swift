@@ -11,7 +11,8 @@ struct ServeCommand: ParsableCommand {
     commandName: "serve", abstract: "Run the gateway.",
     discussion: """
       Prints `listening postgres ADDRESS` when it is ready. SIGTERM takes no new sessions and waits for what is under way, \
-      at most gateway.drain; SIGINT, and a second SIGTERM, stop it at once.
+      at most gateway.drain; SIGINT, and a second SIGTERM, stop it at once. SIGHUP reads the configuration again, and so \
+      does a change of its files; sessions go on.
       """)
 
   @Option(help: "The configuration: a file, or a folder of YAML files.")
@@ -25,7 +26,7 @@ struct ServeCommand: ParsableCommand {
   var logFormat = "text"
 
   func run() throws {
-    let configuration = try ConfigurationFile.load(config)
+    let (configuration, origin) = try ConfigurationFile.open(config)
     guard let format = LineLogHandler.Format(rawValue: logFormat) else {
       throw ValidationError("there is no log format \"\(logFormat)\"; there are text and json")
     }
@@ -37,19 +38,30 @@ struct ServeCommand: ParsableCommand {
     logger.logLevel = level
     signal(SIGPIPE, SIG_IGN)
     raiseDescriptorLimit()
-    let signals = SignalQueue([(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")])
+    let signals = SignalQueue([(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
     let folder = data ?? configuration.path(of: configuration.gateway.data)
-    let server = try GatewayServer(configuration, data: folder, logger: logger)
+    var options = GatewayServer.Options()
+    options.origin = origin
+    let server = try GatewayServer(configuration, data: folder, logger: logger, options: options)
     if let console = server.consoleAddress {
       Output.line("listening console \(console.ipAddress ?? "?"):\(console.port ?? 0)")
     }
     Output.line("listening postgres \(server.address.ipAddress ?? "?"):\(server.address.port ?? 0)")
     ServiceManager.notify("READY=1")
-    let name = signals.next() ?? ""
+    let name = awaitEnd(server, signals)
     logger.notice("stopping", metadata: ["signal": "\(name)"])
     ServiceManager.notify("STOPPING=1")
-    if name == "SIGTERM" { drain(server, signals, configuration.gateway.drain) }
+    if name == "SIGTERM" { drain(server, signals, server.patience) }
     server.stop(reason: name)
+  }
+
+  /// The signal that ends the gateway; SIGHUP reads the configuration again.
+  private func awaitEnd(_ server: GatewayServer, _ signals: SignalQueue) -> String {
+    while let name = signals.next() {
+      guard name == "SIGHUP" else { return name }
+      server.reload()
+    }
+    return ""
   }
 
   /// Waits until every session has ended, time is up, or another signal comes.
@@ -58,7 +70,7 @@ struct ServeCommand: ParsableCommand {
     let clock = ContinuousClock()
     let end = clock.now + patience
     while clock.now < end, server.connectionCount > 0 {
-      if signals.next(within: 0.05) != nil { return }
+      if let name = signals.next(within: 0.05), name != "SIGHUP" { return }
     }
   }
 

@@ -11,6 +11,7 @@ extension PostgresSession {
       }
       guard try takeBackendFrame(header) else { break }
     }
+    if newTerms != nil { takeUpTermsIfSettled() }
     if case .replies = clientStall, replies.isEmpty { clientStall = .none }
     // An error can have freed the client's frames, or an answer those that waited for it.
     if client.pending > 0 { try advanceClient() }

@@ -5,10 +5,11 @@ import SQLAnalysis
 /// The client's side: frames become commands, and pass or are refused.
 extension PostgresSession {
   mutating func advanceClient() throws(ProtocolError) {
-    if case .values = clientStall, !isPaused { try completeValues() }
+    if case .values = clientStall, !isPaused, takeUpTermsIfSettled() { try completeValues() }
     // What waits for answers is the next frame; the rest of one that has begun belongs to the one before.
     if client.isMidFrame, !isPaused { client.carryOn() }
     while !isPaused, case .none = clientStall, let header = try client.nextHeader() {
+      if newTerms != nil, !hasTakenUpTerms() { return }
       let wasSkipped = try skipIfSkipping(header)
       if wasSkipped { continue }
       guard try takeClientFrame(header) else { return }
@@ -259,12 +260,15 @@ extension PostgresSession {
 
   /// Stalls the client until nothing is outstanding; a Flush makes the backend answer what it keeps back.
   mutating func waitForReplies() {
-    if isSegmentOpen, !client.isMidFrame {
-      var flush = ByteBuffer()
-      flush.writeFrame(FrontendTag.flush) { _ in }
-      send(flush, under: ControlPermit(.synchronize))
-    }
+    if isSegmentOpen, !client.isMidFrame { askForAnswers() }
     clientStall = .replies
+  }
+
+  /// Makes the backend answer what it keeps back.
+  mutating func askForAnswers() {
+    var flush = ByteBuffer()
+    flush.writeFrame(FrontendTag.flush) { _ in }
+    send(flush, under: ControlPermit(.synchronize))
   }
 
   /// What a text may do; nil when its frame must wait for that, or for the search_path.

@@ -119,13 +119,13 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   }
 
   let limits: Limits
-  let analyses: any StatementAnalyses
+  var analyses: any StatementAnalyses
   /// Whether names are resolved, so that it must be known what the session makes of them.
-  let followsNames: Bool
+  var followsNames: Bool
   /// Whether what is pipelined behind unknown code waits until that has run.
-  let waitsForUnknownCode: Bool
+  var waitsForUnknownCode: Bool
   /// Whether commands may be approved, and so are to be known by the search_path and role under which they run.
-  let bindsToPath: Bool
+  var bindsToPath: Bool
   /// What the person says their work is for: `sallyport.reason`, as start-up or the last SET has it; empty without.
   public internal(set) var reason: String
   /// That of the start-up packet.
@@ -133,6 +133,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// Whether any mask may apply: then columns are looked at, else rows pass unseen.
   var maskable: Bool
   let maskKey: MaskKey
+  /// Of another policy, until no reply is outstanding.
+  var newTerms: SessionTerms?
   var client = FrameStream(from: .client)
   var backend = FrameStream(from: .backend)
   var events: [SessionEvent] = []

@@ -29,6 +29,11 @@ struct AuditLine: Decodable {
   var approvers: [String]?
   var masked: [String]?
   var purpose: String?
+  var policy: String?
+  var trigger: String?
+  var previous: String?
+  var changes: [String]?
+  var notes: [String]?
 }
 
 extension GatewayProcess {

@@ -26,9 +26,10 @@ struct ControlVerbTests {
       connections: { shop: { protocol: postgres, address: "127.0.0.1:5432", credentials: [{ user: app }] } }
       access: [{ groups: [engineering, dba], connections: [shop], allow: { postgres: [read] } }]
       """
+    let configuration = try TranscriptRun.configuration(text, file: "verbs.yaml")
     verbs = ControlVerbs(
-      configuration: try TranscriptRun.configuration(text, file: "verbs.yaml"), scoping: { $0.user == "sam" },
-      store: store, desk: ApprovalDesk(store: store, limit: 10))
+      governing: { configuration }, scoping: { $0.user == "sam" }, store: store,
+      desk: ApprovalDesk(store: store, limit: 10), reloading: { _ in nil }, catalog: { _ in nil })
   }
 
   private func token(_ user: String, lifetime: Int64 = 3600, now: Int64 = Clock.seconds()) throws -> String {

@@ -208,6 +208,16 @@ final class SessionDriver: TranscriptDriver {
     readOn()
   }
 
+  /// Another policy is in force.
+  func adopt(_ policy: ScopedPolicy) {
+    enforcer.replacePolicy(policy)
+    let terms = SessionTerms(
+      analyses: DirectAnalyses(), maskable: policy.mayMask, followsNames: false,
+      waitsForUnknownCode: policy.dependsOnCommands, bindsToPath: false)
+    attempt { driver throws(ProtocolError) in try driver.session.change(to: terms) }
+    readOn()
+  }
+
   // MARK: What came out
 
   func nextFrame(to side: Side) -> WireFrame? {

@@ -1,0 +1,145 @@
+import Foundation
+import Testing
+
+@testable import Gateway
+@testable import SallyportConfiguration
+
+@Suite("Policy tools")
+struct PolicyTrialTests {
+  private static let catalog = TrialCatalog(
+    relations: [
+      "public.customers": ["id", "name", "ssn", "email"], "public.orders": ["id", "customer_id"],
+      "crm.customers": ["id"],
+      "public.people": ["id", "ssn"],
+    ], views: ["public.people": ["public.customers"]])
+
+  private func explain(
+    _ statement: String, _ user: String = "ana", catalog: TrialCatalog? = catalog
+  ) throws -> PolicyExplanation {
+    let configuration = try ConfigurationSample.load("demo/sallyport.yaml").get()
+    return try PolicyTrial(configuration, catalog: catalog).explain(statement, user: user, connection: "shop")
+  }
+
+  @Test(
+    "A trial says what the gateway would",
+    arguments: [
+      ("SELECT * FROM orders", "ana", "allow"), ("DELETE FROM orders", "ana", "deny(no-unbounded-delete)"),
+      ("DELETE FROM orders", "dora", "deny(no-unbounded-delete)"),
+      ("DELETE FROM orders WHERE id = 7", "ana", "approve(deletes-are-reviewed)"),
+      ("DELETE FROM orders WHERE id = 7", "dora", "allow"), ("DROP TABLE orders", "ana", "deny(access)"),
+      ("COPY customers TO STDOUT", "ana", "deny(masking)"), ("selekt", "ana", "deny(access)"),
+      ("SELECT 1; DELETE FROM orders WHERE true", "ana", "deny(no-unbounded-delete)"),
+    ])
+  func outcomes(statement: String, user: String, outcome: String) throws {
+    #expect(try explain(statement, user).outcome == outcome)
+  }
+
+  @Test("An explanation has every rule with what became of it, effects, footprint and masks")
+  func explanation() throws {
+    let found = try explain("DELETE FROM customers WHERE lower(email) = 'x'")
+    #expect(found.effects == ["write"] && found.footprint == "public.customers:write")
+    #expect(found.functions == ["pg_catalog.lower"] && found.statements == ["delete"])
+    #expect(
+      found.rules.map { "\($0.name): \($0.result)\($0.key.map { " \($0)" } ?? "")" } == [
+        "no-unbounded-delete: not met sql.where", "deletes-are-reviewed: met", "customer-pii: met",
+      ])
+    #expect(found.needs == ["1 of dba, for deletes-are-reviewed"])
+    #expect(found.masked.map(\.column) == ["public.customers.email", "public.customers.ssn"])
+    #expect(found.masked.allSatisfy { $0.mask == "partial" && $0.rules == ["customer-pii"] })
+    #expect(
+      try explain("DELETE FROM orders WHERE id = 1", "dora").rules.map(\.result) == ["not met", "exempt", "exempt"])
+    let text = "\(found)"
+    for words in [
+      "decision    approve(deletes-are-reviewed)", "not met: sql.where", "masked      public.customers.ssn",
+    ] {
+      #expect(text.contains(words), "\(text)")
+    }
+  }
+
+  @Test("Names mean what the catalogue says; without one they stay open")
+  func names() throws {
+    #expect(try explain("SELECT 1 FROM people").masked.map(\.column).contains("public.customers.ssn"), "through a view")
+    #expect(try explain("SELECT * FROM customers").footprint == "public.customers:read")
+    let open = try explain("SELECT * FROM customers", catalog: nil)
+    #expect(open.footprint == "customers:read" && !open.resolved && "\(open)".contains("no catalogue"))
+    #expect(throws: PolicyTrial.Unknown.self) { try explain("SELECT 1", "nobody") }
+  }
+
+  private func expectations(_ text: String) -> Result<PolicyExpectations, DiagnosticList> {
+    PolicyExpectations.parse([ConfigurationSource(file: "t.test.yaml", text: text)])
+  }
+
+  @Test("Expectations are read with places, and mistakes named")
+  func reading() throws {
+    let read = try expectations(
+      """
+      catalog: { tables: { public.customers: [id, ssn] }, views: { public.v: public.customers }, search_path: public }
+      tests:
+        - { user: ana, connection: shop, statement: SELECT 1, expect: allow }
+        - user: bo
+          connection: shop
+          client: 10.0.0.1
+          at: 2026-11-21T22:00:00Z
+          statement:
+            - DELETE FROM a
+            - |
+              DELETE
+              FROM b
+          expect: deny(no-unbounded-delete)
+        - { user: ana, connection: shop, statement: x, expect: { masked: [public.customers.ssn] } }
+        - { user: ana, connection: shop, statement: x, expect: approve }
+      """
+    ).get()
+    #expect(read.cases.map(\.line) == [3, 9, 10, 14, 15])
+    #expect(
+      read.cases.map(\.expected) == [
+        .allow, .deny(rule: "no-unbounded-delete"), .deny(rule: "no-unbounded-delete"),
+        .masked(["public.customers.ssn"]), .approve(rule: nil),
+      ])
+    #expect(read.cases[1].time == 1_795_298_400 && read.cases[2].statement == "DELETE\nFROM b\n")
+    #expect(read.catalog?.views == ["public.v": ["public.customers"]])
+    for (text, mistake) in [
+      ("tests: []", "there are no tests in here"),
+      ("tests: [{ user: a, connection: b, statement: c, expect: maybe }]", "unknown outcome \"maybe\""),
+      ("tests: [{ user: a, connection: b, statement: c, expect: allow(x) }]", "unknown outcome \"allow(x)\""),
+      ("tests: [{ user: a, conection: b, statement: c, expect: deny }]", "the test has no connection"),
+      ("tests: [{ user: a, connection: b, statement: c, at: soon, expect: deny }]", "at must be a time"),
+      ("catalog: { tables: { customers: [a] } }\ntests: []", "\"customers\" must be schema.relation"),
+    ] {
+      guard case .failure(let list) = expectations(text) else {
+        Issue.record("\(text) is accepted")
+        continue
+      }
+      #expect(list.diagnostics.first?.message == mistake)
+    }
+  }
+
+  @Test("policy test and policy explain on the command line, for people and for programs")
+  func commandLine() throws {
+    let folder = try TestRun.newFolder("policy")
+    let config = "\(ConfigurationSample.fixtures)/demo/sallyport.yaml"
+    func run(_ arguments: String...) throws -> ProcessEnd {
+      try ChildProcess.run(try TestRun.binary(), ["policy"] + arguments)
+    }
+    let demo = try run("test", "--config", config)
+    #expect(demo.status == 0 && demo.output.contains("expectations are met"), "\(demo.output)\(demo.errors)")
+    let wrong = "\(folder)/wrong.test.yaml"
+    try "tests: [{ user: ana, connection: shop, statement: DELETE FROM orders, expect: allow }]\n"
+      .write(toFile: wrong, atomically: false, encoding: .utf8)
+    let failed = try run("test", "--config", config, wrong)
+    #expect(failed.status == 1 && failed.output.contains("FAIL  \(wrong):1: ana on shop: DELETE FROM orders"))
+    #expect(failed.output.contains("expected allow, got deny(no-unbounded-delete)"), "\(failed.output)")
+    let json = try run("test", "--json", "--config", config, wrong)
+    let report = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+    let results = try #require(report["results"] as? [[String: Any]])
+    #expect(json.status == 1 && results.count == 1 && results[0]["passed"] as? Bool == false)
+    try "tests: [{ user: ana }]\n".write(toFile: wrong, atomically: false, encoding: .utf8)
+    #expect(try run("test", "--config", config, wrong).status == 2)
+    #expect(try run("test", "--config", "\(folder)/none.yaml").status == 2)
+    let explained = try run(
+      "explain", "--config", config, "--user", "ana", "--connection", "shop", "DELETE FROM orders", "--json")
+    let explanation = try JSONDecoder().decode(PolicyExplanation.self, from: Data(explained.output.utf8))
+    #expect(explained.status == 0 && explanation.outcome == "deny(no-unbounded-delete)")
+    #expect(try run("explain", "--config", config, "--user", "x", "--connection", "shop", "SELECT 1").status == 1)
+  }
+}
