@@ -45,6 +45,8 @@ final class ApprovalDesk: Sendable {
   let clock: DeskClock
   private let limit: Int
   private let key: SymmetricKey
+  /// What codes are signed with.
+  let codeKey: SymmetricKey
   private let state = NIOLockedValueBox(State())
   /// Requests of one person at a time.
   private static let limitPerUser = 100
@@ -53,9 +55,12 @@ final class ApprovalDesk: Sendable {
     self.store = store
     self.limit = limit
     self.clock = clock
-    key = SymmetricKey(
-      data: HMAC<SHA256>.authenticationCode(
-        for: Array("sallyport approvals".utf8), using: SymmetricKey(data: store.secret)))
+    func derived(_ label: String) -> SymmetricKey {
+      SymmetricKey(
+        data: HMAC<SHA256>.authenticationCode(for: Array(label.utf8), using: SymmetricKey(data: store.secret)))
+    }
+    key = derived("sallyport approvals")
+    codeKey = derived("sallyport approval codes")
   }
 
   /// Takes up what an earlier process left: requests whose commands can still be told to be the same, and grants.
@@ -294,7 +299,8 @@ final class ApprovalDesk: Sendable {
   }
 
   /// Approvers are distinct people of the groups that the rule names, never the requester.
-  private func check(_ id: Int64, person: String, groups: [String]) throws(DeskRefusal) -> Pending {
+  @discardableResult
+  func check(_ id: Int64, person: String, groups: [String]) throws(DeskRefusal) -> Pending {
     let found = try find(id)
     guard person != found.row.user else {
       throw DeskRefusal(message: "nobody decides on their own request", hint: "Ask another approver.")

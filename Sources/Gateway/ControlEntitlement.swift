@@ -29,6 +29,9 @@ extension ControlVerb {
     case .auditSeal: .operating([.auditor, .admin])
     case .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport: .operating([.auditor, .admin])
     case .sessionsKill: .operating([.admin])
+    case .accessRequest: .own
+    case .accessList: .ownUnless([.approver, .auditor, .admin])
+    case .accessRevoke: .ownUnless([.approver, .admin])
     }
   }
 
@@ -38,7 +41,7 @@ extension ControlVerb {
     case .status: false
     case .reload, .policyExplain, .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow,
       .approvalsApprove, .approvalsDeny, .auditSeal, .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport,
-      .sessionsKill:
+      .sessionsKill, .accessRequest, .accessList, .accessRevoke:
       true
     }
   }

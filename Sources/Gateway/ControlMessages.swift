@@ -19,6 +19,9 @@ public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case sessionsReplay = "sessions.replay"
   case sessionsExport = "sessions.export"
   case sessionsKill = "sessions.kill"
+  case accessRequest = "access.request"
+  case accessList = "access.list"
+  case accessRevoke = "access.revoke"
 }
 
 /// One request on the control socket: a line of JSON.

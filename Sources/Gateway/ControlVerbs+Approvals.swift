@@ -33,6 +33,11 @@ extension ControlVerbs {
 
   func approve(_ request: AuthorizedRequest) throws -> ControlResponse {
     let (id, user, reason) = try decision(request)
+    if let digest = try request.code(desk)?.digest {
+      // Only by somebody who may decide, so that nobody else uses it up.
+      try desk.check(id, person: user.name, groups: user.groups)
+      try desk.useCode(id, digest)
+    }
     let answer = try desk.approve(id, person: user.name, groups: user.groups, reason: reason)
     return ControlResponse(message: answer.message)
   }
@@ -45,7 +50,7 @@ extension ControlVerbs {
 
   private func decision(_ request: AuthorizedRequest) throws -> (id: Int64, user: UserSettings, reason: String) {
     guard case .person(let user) = request.actor else { throw GatewayFailure("this needs a person") }
-    let (id, reason) = (try request.number(), try request.reason())
+    let (id, reason) = (try request.code(desk)?.id ?? request.number(), try request.reason())
     // Whoever answers for a service decides on its requests as little as on their own.
     let requester = try desk.find(id).row.user
     guard configuration.users[requester]?.owner != user.name else {
@@ -70,7 +75,7 @@ extension ControlVerbs {
       case .account, .stranger: false
       case .person(let user):
         configuration.subject(user: user.name, connection: pending.row.connection, clientAddress: "")
-          .map { !scoping($0) } ?? false
+          .map { !scoped($0).mayMask } ?? false
       }
     var view = ControlResponse.Approval(pending.id, pending.row, status: .requested)
     view.approvedBy = pending.approvals.map(\.person)
@@ -92,6 +97,12 @@ extension ControlVerbs {
 }
 
 extension AuthorizedRequest {
+  /// The request that a code stands for; nil without one.
+  func code(_ desk: ApprovalDesk) throws -> (id: Int64, digest: [UInt8])? {
+    guard let code = arguments["code"], !code.isEmpty else { return nil }
+    return try desk.request(of: code)
+  }
+
   /// Why, in the words of whoever asks; empty without.
   func reason() throws -> String {
     let reason = arguments["reason"] ?? ""

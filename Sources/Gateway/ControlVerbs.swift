@@ -1,5 +1,6 @@
 import AccessModel
 import Enforcement
+import PolicyEngine
 import SallyportConfiguration
 import Store
 
@@ -12,7 +13,7 @@ struct ControlVerbs: Sendable {
 
   /// The configuration in force.
   let governing: @Sendable () -> GatewayConfiguration
-  let scoping: @Sendable (Subject) -> Bool
+  let scoped: @Sendable (Subject) -> ScopedPolicy
   let store: any Store
   let desk: ApprovalDesk
   /// Reads the configuration again, for somebody.
@@ -44,6 +45,9 @@ struct ControlVerbs: Sendable {
     case .sessionsShow: try readSession(request, results: false)
     case .sessionsReplay, .sessionsExport: try readSession(request, results: true)
     case .sessionsKill: try killSession(request)
+    case .accessRequest: try requestAccess(request)
+    case .accessList: try listAccess(request)
+    case .accessRevoke: try revokeAccess(request)
     }
   }
 }

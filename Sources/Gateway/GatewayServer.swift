@@ -45,6 +45,7 @@ public final class GatewayServer: Sendable {
   private let reloader: ConfigurationReloader
   /// nil when the configuration has no files, or the kernel gives no watch.
   private let watch: FileWatch?
+  private let webhooks: WebhookSender
   /// nil when the configuration names no console.
   private let health: (any Channel)?
   /// Where PostgreSQL clients connect, with the port that the system chose for 0.
@@ -97,10 +98,12 @@ public final class GatewayServer: Sendable {
     try controlLane.eventLoop.submit {
       try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
-    try GatewayServer.startDesk(context, controlLane, every: options.deadlines.sweep)
     sealing.compareWithStore()
     _ = try? sealing.seal()
     RecordingSweep(context: context, lane: controlLane)?.start()
+    webhooks = WebhookSender(
+      loop: controlGroup.next(), regions: context.dialler.regions, directory: configuration.directory, logger: logger)
+    try GatewayServer.startDesk(context, controlLane, webhooks, every: options.deadlines.sweep)
     (listener, address) = try GatewayServer.listen(context, reactors, states)
     let reloader = ConfigurationReloader(context, states, controlLane, data: data, origin: options.origin)
     self.reloader = reloader
@@ -156,6 +159,7 @@ public final class GatewayServer: Sendable {
     reloader.close()
     try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
     try? health?.close().wait()
+    webhooks.stop()
     try? control.close().wait()
     for state in states {
       try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
@@ -204,8 +208,12 @@ public final class GatewayServer: Sendable {
 
   /// What happens to requests for approval that no session waits for is recorded in the lane of the control socket.
   private static func startDesk(
-    _ context: GatewayContext, _ lane: NIOLoopBound<AuditLane>, every pause: TimeAmount
+    _ context: GatewayContext, _ lane: NIOLoopBound<AuditLane>, _ sender: WebhookSender, every pause: TimeAmount
   ) throws {
+    let configuration = context.configuration
+    let webhook = configuration.approvals.webhook.map {
+      ApprovalWebhook(settings: $0, sender: sender, desk: context.desk, gateway: configuration.gateway.name)
+    }
     let (desk, pool, logger) = (context.desk, context.pool, context.logger)
     try desk.start(
       record: { event in
@@ -214,7 +222,7 @@ public final class GatewayServer: Sendable {
             logger.error("audit record failed", metadata: ["error": "\(error)"])
           }
         }
-      }, announce: { _ in })
+      }, announce: { webhook?.announce($0) })
     lane.eventLoop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
       if !desk.isIdle { pool.submit { _ in desk.sweep() } }
     }
@@ -268,7 +276,7 @@ public final class GatewayServer: Sendable {
     _ sealing: AuditSealing, _ reloader: ConfigurationReloader
   ) throws -> any Channel {
     let verbs = ControlVerbs(
-      governing: { context.configuration }, scoping: { context.policy.mayMask($0) }, store: context.store,
+      governing: { context.configuration }, scoped: { context.policy.scoped(to: $0) }, store: context.store,
       desk: context.desk, reloading: { (actor) throws(GatewayFailure) in try reloader.reload(.control, by: actor) },
       catalog: { context.catalogs.newest(of: $0) }, sealing: sealing, live: context.live,
       data: context.data)

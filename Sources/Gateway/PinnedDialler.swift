@@ -35,6 +35,22 @@ struct PinnedDialler: Sendable {
     connect([address], region: region, on: reactor, lastFailure: nil)
   }
 
+  /// The addresses that an endpoint may be dialled at, checked, for a client that dials by itself and must not look the
+  /// name up again. Fails with `DialFailure` when there is none.
+  func addresses(of endpoint: Endpoint, region: String?, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
+    let regions = regions
+    return resolve(endpoint, on: loop).flatMapThrowing { candidates in
+      var lastFailure: String?
+      let allowed = candidates.filter { address in
+        guard case .refused(let reason) = regions.allows(address.ipAddress ?? "", region: region) else { return true }
+        lastFailure = reason
+        return false
+      }
+      guard !allowed.isEmpty else { throw DialFailure(message: lastFailure ?? "the name has no address") }
+      return allowed
+    }
+  }
+
   private func resolve(_ endpoint: Endpoint, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
     if NetworkAddress(endpoint.host) != nil {
       return loop.makeCompletedFuture { [try SocketAddress(ipAddress: endpoint.host, port: Int(endpoint.port))] }

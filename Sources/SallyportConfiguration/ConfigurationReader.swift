@@ -16,6 +16,7 @@ final class ConfigurationReader {
   var grants: [AccessGrant] = []
   var rules: [Located<Rule>] = []
   var functions: [FunctionDeclaration] = []
+  var approvals = ApprovalSettings()
   private var sections = 0
 
   var references = References()
@@ -37,6 +38,7 @@ final class ConfigurationReader {
     if let value = top.take("connections") { readConnections(value) }
     if let value = top.take("access") { readAccess(value) }
     if let value = top.take("rules") { readRules(value) }
+    if let value = top.take("approvals") { approvals = approvalSettings(value) ?? approvals }
     if let value = top.take("functions") { readFunctions(value) }
     top.finish()
   }
@@ -68,7 +70,7 @@ final class ConfigurationReader {
       gateway: gateway ?? .defaults(hostName: hostName), users: users.mapValues(\.value),
       roles: roles.mapValues(\.value),
       connections: connections.mapValues(\.value), policy: PolicyDocument(grants: grants, rules: rules.map(\.value)),
-      policyHash: "", functions: functions, directory: "")
+      policyHash: "", functions: functions, approvals: approvals, directory: "")
   }
 }
 
@@ -82,6 +84,7 @@ extension MappingShape {
       Key("connections", .named(.mapping(.connection)), "Backends by the name that people use."),
       Key("access", .list(.mapping(.grant)), "The only part that permits anything."),
       Key("rules", .list(.mapping(.rule)), "Restrictions on top of access; their order does not matter."),
+      Key("approvals", .mapping(.approvals), "How approvers hear of requests."),
       Key("functions", .list(.mapping(.function)), "What the catalogue cannot tell of routines."),
     ], planned: ["regions"])
 }

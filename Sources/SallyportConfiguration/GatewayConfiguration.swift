@@ -16,6 +16,7 @@ public struct GatewayConfiguration: Sendable, Hashable {
   public var policyHash: String
   /// What the catalogue cannot tell of routines (DECISIONS 7).
   public var functions: [FunctionDeclaration]
+  public var approvals = ApprovalSettings()
   /// The folder of the file, or the folder that was read; empty for text. Relative files are relative to it.
   public var directory: String
 }

@@ -47,11 +47,16 @@ struct ApprovalsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Agree to a request.")
     @OptionGroup var control: ControlOptions
     @Argument(help: "The request's number.")
-    var id: Int64
+    var id: Int64?
+    @Option(help: "The code of a message about the request, in place of its number; it works once.")
+    var code: String?
     @Option(help: "Why.")
     var reason = ""
 
-    func run() throws { try decide(.approvalsApprove, id, reason, control) }
+    func run() throws {
+      guard (id == nil) != (code == nil) else { throw ValidationError("give the request's number, or --code") }
+      try decide(.approvalsApprove, id, reason, control, code: code)
+    }
   }
 
   struct Deny: ParsableCommand {
@@ -65,8 +70,13 @@ struct ApprovalsCommand: ParsableCommand {
     func run() throws { try decide(.approvalsDeny, id, reason, control) }
   }
 
-  private static func decide(_ verb: ControlVerb, _ id: Int64, _ reason: String, _ control: ControlOptions) throws {
-    let response = try control.ask(verb, ["id": String(id), "reason": reason])
+  private static func decide(
+    _ verb: ControlVerb, _ id: Int64?, _ reason: String, _ control: ControlOptions, code: String? = nil
+  ) throws {
+    var arguments = ["reason": reason]
+    arguments["id"] = id.map { String($0) }
+    arguments["code"] = code
+    let response = try control.ask(verb, arguments)
     if control.json { return try control.printJSON(response) }
     Output.line(response.message ?? "")
   }

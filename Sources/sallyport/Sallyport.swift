@@ -16,7 +16,7 @@ struct Sallyport: ParsableCommand {
     version: GatewayServer.version,
     subcommands: [
       ServeCommand.self, ReloadCommand.self, PolicyCommand.self, CheckCommand.self, TokenCommand.self,
-      ApprovalsCommand.self, AuditCommand.self, SessionsCommand.self,
+      ApprovalsCommand.self, AccessCommand.self, AuditCommand.self, SessionsCommand.self,
       AuthorityCommand.self, StatusCommand.self, DoctorCommand.self,
     ])
 }

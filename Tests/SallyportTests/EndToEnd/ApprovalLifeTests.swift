@@ -269,3 +269,180 @@ struct EndToEndApprovalLifeTests {
     }
   }
 }
+
+/// Webhooks and grants.
+@Suite("End to end: approvals by webhook, grants", .serialized)
+struct EndToEndGrantTests {
+  private func withReview(_ more: String = "", _ body: (GatewayProcess, String) throws -> Void) throws {
+    let cluster = try TestCluster.shared()
+    let database = try cluster.createDatabase("grants")
+    try cluster.direct(database, "GRANT ALL ON SCHEMA public TO app")
+    try withGateway(
+      """
+      gateway: { name: test, listen: { postgres: "127.0.0.1:0" }, threads: 2 }
+      users:
+        ana: { groups: [engineering] }
+        dora: { groups: [dba] }
+        dave: { groups: [dba] }
+        ci: { kind: service, owner: dora, groups: [engineering], auth: token }
+      roles: { approver: [dba] }
+      connections:
+        shop:
+          protocol: postgres
+          address: 127.0.0.1:\(cluster.port)
+          database: \(database)
+          credentials: [{ user: app, password: { file: \(cluster.passwordFile("app")) } }]
+      access: [{ groups: [engineering], connections: [shop], allow: { postgres: all } }]
+      rules:
+        - { name: ddl, when: { effect: define }, then: { approve: { by: [dba], wait: 0 } } }
+      \(more)
+      """
+    ) { try body($0, database) }
+  }
+
+  @Test("a grant spares holds of its effects, for its time, up to its end; it is approved like a statement")
+  func grant() throws {
+    try withReview { gateway, _ in
+      let (ana, dora, ci) = (try gateway.token("ana"), try gateway.token("dora"), try gateway.token("ci"))
+      let asked = try gateway.command(
+        "access", "request", "shop", "--effect", "define", "--for", "30m", "--reason", "release 7", as: ana)
+      #expect(asked.status == 0 && asked.output.hasPrefix("request 1 for define on shop for 30 min"), "\(asked.errors)")
+      let create = "CREATE TABLE public.a (id int); DROP TABLE public.a;"
+      #expect(try psql(gateway.dsn("ana", ana), create).errors.contains("42501"))
+      #expect(try gateway.command("approvals", "approve", "1", as: ana).status == 1)
+      #expect(try gateway.command("approvals", "show", "1", as: dora).output.contains("release 7"))
+      #expect(try gateway.command("approvals", "approve", "1", as: dora).status == 0)
+      for _ in 0..<2 { #expect(try psql(gateway.dsn("ana", ana), create).errors.isEmpty) }
+      // What does more than was granted, and somebody else, still ask.
+      let more = try psql(gateway.dsn("ana", ana), "CREATE TABLE public.b AS SELECT 1 FROM pg_class;")
+      #expect(more.errors.contains("42501"), "\(more.errors)")
+      let other = try psql(gateway.dsn("ci", ci), create)
+      #expect(other.errors.contains("42501"))
+      // Whoever answers for a service does not approve for it.
+      guard let range = other.errors.range(of: "request [0-9]+", options: .regularExpression) else { return }
+      let own = try gateway.command("approvals", "approve", String(other.errors[range].dropFirst(8)), as: dora)
+      #expect(own.errors.contains("dora answers for ci"), "\(own.errors)")
+
+      let list = try gateway.command("access", "list", as: ana).output
+      #expect(list.contains("1  ana  define on shop for 30 min  approved until"), "\(list)")
+      #expect(try gateway.command("access", "list", as: ci).output == "no grants\n")
+      #expect(try gateway.command("access", "revoke", "1", as: ci).status == 1)
+      #expect(try gateway.command("access", "revoke", "1", as: dora).status == 0)
+      #expect(try psql(gateway.dsn("ana", ana), create).errors.contains("42501"))
+      let steps = try gateway.records().filter { $0.request == 1 }.compactMap(\.step)
+      #expect(
+        steps.filter { $0 == "used" }.count == 4 && Set(steps).isSuperset(of: ["requested", "approved", "cancelled"]))
+    }
+  }
+
+  /// A webhook in Python: it writes each body with its headers to a file; what comes to /hang is never answered.
+  private static let server = """
+    import http.server, json, sys, threading
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
+            with open(sys.argv[1], "a") as file:
+                file.write(json.dumps({"path": self.path, "body": body, "time": self.headers["x-sallyport-timestamp"],
+                    "signature": self.headers["x-sallyport-signature"]}) + "\\n")
+            if self.path == "/hang":
+                threading.Event().wait()
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("location", "/elsewhere")
+            else:
+                self.send_response(200)
+            self.end_headers()
+        do_GET = do_POST
+        def log_message(self, *arguments): pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+    """
+
+  private struct Posted: Decodable {
+    struct Body: Decodable {
+      struct Metadata: Decodable {
+        struct Payload: Decodable {
+          var code: String
+          var request: Int64
+        }
+        var event_payload: Payload
+      }
+      var text: String
+      var metadata: Metadata
+    }
+    var path: String
+    var body: String
+    var time: String
+    var signature: String
+    func decoded() throws -> Body { try JSONDecoder().decode(Body.self, from: Data(body.utf8)) }
+  }
+
+  private func withWebhook(
+    _ path: String, _ body: (GatewayProcess, _ posted: () throws -> [Posted]) throws -> Void
+  ) throws {
+    let file = TestRun.newPath("posted")
+    let secret = TestRun.newPath("secret")
+    try "hook-secret-123".write(toFile: secret, atomically: false, encoding: .utf8)
+    let server = try ChildProcess(try TestRun.python(), ["-c", Self.server, file])
+    let port = try eventually("the webhook's port") {
+      Int(server.output.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+    let webhook = "approvals: { webhook: { url: \"http://127.0.0.1:\(port)\(path)\", secret: { file: \(secret) } } }"
+    try withReview(webhook) { gateway, _ in
+      try body(gateway) {
+        let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+        return try text.split(separator: "\n").map { try JSONDecoder().decode(Posted.self, from: Data($0.utf8)) }
+      }
+    }
+    server.send(SIGKILL)
+  }
+
+  @Test("a webhook gets the masked text, signed, with a code that works once and only for approvers")
+  func webhook() throws {
+    try withWebhook("/hook") { gateway, posted in
+      let (ana, dora, dave) = (try gateway.token("ana"), try gateway.token("dora"), try gateway.token("dave"))
+      let create = "CREATE TABLE public.a (note text DEFAULT 'a secret value');"
+      #expect(try psql(gateway.dsn("ana", ana), create).errors.contains("42501"))
+      let message = try eventually("the webhook") { try posted().first }
+      #expect(!message.body.contains("secret value") && message.body.contains("1 values hidden"), "\(message.body)")
+      let body = try message.decoded()
+      #expect(body.text.contains("*ana* asks for approval 1 on *shop*") && body.metadata.event_payload.request == 1)
+      let check = """
+        import hashlib, hmac, sys
+        print("v1=" + hmac.new(b"hook-secret-123", (sys.argv[1] + "." + sys.argv[2]).encode(), hashlib.sha256).hexdigest())
+        """
+      let expected = try ChildProcess.run(try TestRun.python(), ["-c", check, message.time, message.body]).output
+      #expect(message.signature + "\n" == expected)
+
+      let code = body.metadata.event_payload.code
+      let forged = String(code.dropLast(3)) + (code.hasSuffix("AAA") ? "BBB" : "AAA")
+      #expect(try gateway.command("approvals", "approve", "--code", forged, as: dora).errors.contains("not valid"))
+      #expect(try gateway.command("approvals", "approve", "--code", code, as: ana).status == 1)
+      #expect(try gateway.command("approvals", "approve", "--code", code).errors.contains("needs a person"))
+      let good = try gateway.command("approvals", "approve", "--code", code, as: dora)
+      #expect(good.status == 0 && good.output.contains("is approved"), "\(good.errors)")
+      #expect(try gateway.command("approvals", "approve", "--code", code, as: dave).status == 1)
+      #expect(try psql(gateway.dsn("ana", ana), create).errors.isEmpty)
+      #expect(!(try gateway.records().contains { $0.subject?.contains(code) == true }))
+    }
+  }
+
+  @Test("a webhook that hangs, or sends elsewhere, costs nobody anything")
+  func hanging() throws {
+    for path in ["/hang", "/moved"] {
+      try withWebhook(path) { gateway, posted in
+        let (ana, dora) = (try gateway.token("ana"), try gateway.token("dora"))
+        let began = monotonicSeconds()
+        let create = "CREATE TABLE public.a (id int);"
+        #expect(try psql(gateway.dsn("ana", ana), create).errors.contains("request 1"))
+        _ = try eventually("the webhook") { try posted().first }
+        #expect(try gateway.command("approvals", "approve", "1", as: dora).status == 0)
+        #expect(try psql(gateway.dsn("ana", ana), create).errors.isEmpty)
+        try gateway.stop()
+        #expect(monotonicSeconds() - began < 8)
+        #expect(try posted().allSatisfy { $0.path == path })
+      }
+    }
+  }
+}

@@ -1,5 +1,6 @@
 import AccessModel
 import Foundation
+import PolicyEngine
 import Store
 import Testing
 
@@ -24,16 +25,22 @@ struct ControlVerbTests {
         ci: { kind: service, owner: ana, groups: [dba] }
       roles: { admin: [platform], approver: [dba], auditor: [security] }
       connections: { shop: { protocol: postgres, address: "127.0.0.1:5432", credentials: [{ user: app }] } }
-      access: [{ groups: [engineering, dba], connections: [shop], allow: { postgres: [read] } }]
+      access: [{ groups: [engineering, dba], connections: [shop], allow: { postgres: [read, define] } }]
+      rules:
+        - { name: pii, when: { users: [sam] }, then: { mask: { columns: [ssn], with: redact } } }
+        - { name: review, when: { effect: define }, then: { approve: { by: [dba] } } }
       """
     let configuration = try TranscriptRun.configuration(text, file: "verbs.yaml")
+    let policy = Policy(configuration.policy, hash: "")
     verbs = ControlVerbs(
-      governing: { configuration }, scoping: { $0.user == "sam" }, store: store,
+      governing: { configuration }, scoped: { policy.scoped(to: $0) }, store: store,
       desk: ApprovalDesk(store: store, limit: 10), reloading: { _ in nil }, catalog: { _ in nil })
   }
 
   private func token(_ user: String, lifetime: Int64 = 3600, now: Int64 = Clock.seconds()) throws -> String {
-    try store.createToken(user: user, name: "t\(now)", lifetime: lifetime, connections: [], now: now).token.text
+    try store.createToken(
+      user: user, name: "t\(UInt64.random(in: 0 ... .max))", lifetime: lifetime, connections: [], now: now
+    ).token.text
   }
 
   /// What comes of a verb for whoever shows this token: `done`, or the start of the refusal.
@@ -89,6 +96,25 @@ struct ControlVerbTests {
     }
     #expect(outcome(.tokenList, [:], nil) == "done")
     #expect(outcome(.approvalsApprove, ["id": "1"], nil) == "refused: this needs a person")
+  }
+
+  @Test("A grant is for what access covers and a rule holds, of known effects, for a while, with a reason")
+  func grants() throws {
+    func ask(_ changes: [String: String], _ user: String = "ana") throws -> String {
+      let base = ["connection": "shop", "effects": "define", "lifetime": "60", "reason": "INC-1"]
+      return outcome(.accessRequest, base.merging(changes) { $1 }, try token(user))
+    }
+    #expect(try ask([:]) == "done")
+    for (changes, words) in [
+      (["effects": "write"], "access to shop does not cover write"), (["effects": "read"], "no rule holds read"),
+      (["effects": "unknown"], "there is no effect"), (["lifetime": "86401"], "a grant lasts"),
+      (["reason": ""], "say why"),
+      (["connection": "vault"], "no access to connection"),
+    ] {
+      let found = try ask(changes)
+      #expect(found.hasPrefix(words), "\(found)")
+    }
+    #expect(try ask([:], "sam") == "no access to connection \"shop\"")
   }
 
   @Test("A token for one connection manages nothing")
