@@ -30,6 +30,9 @@ public struct ControlPermit: ~Copyable, Sendable {
     /// The gateway's own look-ups of what names stand for: in the system catalogue, on a connection of their own, and
     /// SHOW of the settings that decide it, whose answer does not reach the client (DECISIONS 5, 6).
     case catalog
+    /// EXPLAIN of a command that is held, for those who decide on it: in a read-only transaction, on a connection of its own
+    /// (DECISIONS 16).
+    case estimate
   }
   public let purpose: Purpose
 

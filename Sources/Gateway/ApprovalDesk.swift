@@ -37,6 +37,8 @@ final class ApprovalDesk: Sendable {
     var pending: [Int64: Pending] = [:]
     /// When approvals that nobody has used yet end, in µs on the monotonic clock.
     var ends: [Int64: Int64] = [:]
+    /// Backends that are being asked for estimates.
+    var estimates = 0
     var record: @Sendable (AuditEvent) -> Void = { _ in }
     var announce: @Sendable (Pending) -> Void = { _ in }
   }
@@ -187,7 +189,21 @@ final class ApprovalDesk: Sendable {
   /// The session does not wait any more; the request lives on.
   func leave(_ id: Int64) { state.withLockedValue { $0.pending[id]?.waiter = nil } }
 
-  func setEstimate(_ id: Int64, rows: Int64) { state.withLockedValue { $0.pending[id]?.estimate = rows } }
+  /// False when as many backends are being asked as may be.
+  func beginEstimate() -> Bool {
+    state.withLockedValue { state in
+      guard state.estimates < 8 else { return false }
+      state.estimates += 1
+      return true
+    }
+  }
+
+  func endEstimate(_ id: Int64, rows: Int64?) {
+    state.withLockedValue { state in
+      state.estimates -= 1
+      if let rows { state.pending[id]?.estimate = rows }
+    }
+  }
 
   /// Requests that wait, the oldest first.
   func list() -> [Pending] {

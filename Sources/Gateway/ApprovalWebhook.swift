@@ -18,9 +18,8 @@ struct ApprovalWebhook: Sendable {
 
   private struct Body: Encodable {
     struct Metadata: Encodable {
-      // Slack's names.
-      var event_type = "sallyport_approval_requested"
-      var event_payload: Payload
+      var eventType = "sallyport_approval_requested"
+      var eventPayload: Payload
     }
     struct Payload: Encodable {
       var gateway: String
@@ -31,10 +30,10 @@ struct ApprovalWebhook: Sendable {
       var rules: [String]
       var needs: [String]
       var statement: String
-      var hidden_values: Int
+      var hiddenValues: Int
       var effects: String
       var reason: String
-      var expires_at: Int64
+      var expiresAt: Int64
       var code: String
     }
     var text: String
@@ -56,12 +55,14 @@ struct ApprovalWebhook: Sendable {
     let body = Body(
       text: lines.joined(separator: "\n"),
       metadata: Body.Metadata(
-        event_payload: Body.Payload(
+        eventPayload: Body.Payload(
           gateway: gateway, request: pending.id, kind: row.kind.rawValue, user: row.user, connection: row.connection,
           rules: row.terms.clauses.map(\.rule), needs: row.terms.needs, statement: statement,
-          hidden_values: row.terms.hiddenValues, effects: row.terms.effects, reason: row.reason,
-          expires_at: row.expiresAt, code: code)))
+          hiddenValues: row.terms.hiddenValues, effects: row.terms.effects, reason: row.reason,
+          expiresAt: row.expiresAt, code: code)))
     let encoder = JSONEncoder()
+    // event_type and the like are Slack's names.
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return Array(try encoder.encode(body))
   }

@@ -45,7 +45,15 @@ extension PostgresConnection {
     context.pool.runIfActive(eventLoop: loop) {
       if wait == .zero, !request.isTransferable { throw DeskRefusal.notTransferable }
       return try desk.enter(request, waiter: wait == .zero ? nil : waiter)
-    }.whenComplete { bound.value.holdEntered(number, $0, isInTransaction: isInTransaction) }
+    }.whenComplete { result in
+      let connection = bound.value
+      if case .success(.asked(let asked)) = result { connection.estimate(asked, request) }
+      // The person may be gone already. What they asked for lives on if it can, and else nobody needs to approve it.
+      if case .success(.asked(let asked)) = result, connection.relay?.held?.number != number {
+        return connection.abandon(asked, outlives: wait == .zero || request.outlives(wait: wait))
+      }
+      connection.holdEntered(number, result, isInTransaction: isInTransaction)
+    }
   }
 
   private func request(
@@ -72,11 +80,7 @@ extension PostgresConnection {
   }
 
   private func holdEntered(_ number: UInt64, _ result: Result<ApprovalEntry, any Error>, isInTransaction: Bool) {
-    guard let relay, phase == .relaying, let held = relay.held, held.number == number else {
-      // The person is gone already: nobody needs to approve any more.
-      if case .success(.asked(let request)) = result { withdraw(request, .cancelled) }
-      return
-    }
+    guard let relay, phase == .relaying, let held = relay.held, held.number == number else { return }
     let id = held.id
     switch result {
     case .failure(let error as DeskRefusal) where error == .notTransferable:
@@ -95,6 +99,17 @@ extension PostgresConnection {
       noteApproval(request, .requested, person: subject?.user ?? "", relay.session.reason, of: id)
       startHoldDeadline(number, relay)
       tellWaiting(request, relay, isInTransaction: isInTransaction)
+    }
+  }
+
+  /// How many rows it would touch, for those who decide; only where asking runs no code of users'.
+  private func estimate(_ number: Int64, _ request: ApprovalRequest) {
+    guard let target = relay?.target, let question = RowEstimator.Question(request), context.desk.beginEstimate() else {
+      return
+    }
+    let desk = context.desk
+    RowEstimator.estimate(question, at: target, context: context, on: state.loop).whenComplete { result in
+      desk.endEstimate(number, rows: (try? result.get()) ?? nil)
     }
   }
 
@@ -218,6 +233,11 @@ extension PostgresConnection {
   private func finishHold(_ relay: Relay) {
     relay.held?.deadline?.cancel()
     relay.held = nil
+  }
+
+  private func abandon(_ request: Int64, outlives: Bool) {
+    let desk = context.desk
+    context.pool.submit { _ in if outlives { desk.leave(request) } else { desk.withdraw(request, .cancelled) } }
   }
 
   private func withdraw(_ request: Int64, _ step: ApprovalRecord.Step) {

@@ -172,6 +172,44 @@ struct EndToEndApprovalLifeTests {
     }
   }
 
+  @Test("an estimate of the rows, unless planning would run a user's code or cannot be told")
+  func estimates() throws {
+    try withReview("wait: 0") { gateway, database in
+      let cluster = try TestCluster.shared()
+      try cluster.direct(
+        database,
+        """
+        ANALYZE;
+        CREATE FUNCTION public.seven() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 7';
+        CREATE TABLE public.guarded (id int); ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;
+        GRANT ALL ON public.guarded TO app
+        """)
+      let (ana, dora) = (try gateway.token("ana"), try gateway.token("dora"))
+      func shown(_ text: String) throws -> String {
+        let id = try number(try psql(gateway.dsn("ana", ana), text).errors)
+        return try eventually("the estimate of \(text)", within: 5) {
+          let shown = try gateway.command("approvals", "show", id, as: dora).output
+          let line = shown.split(separator: "\n").first { $0.hasPrefix("rows") } ?? ""
+          if line.contains("about") { return String(line) }
+          // None will come: wait for that of another request that was made behind it.
+          return text.contains("between") ? nil : String(line)
+        }
+      }
+      #expect(try shown("DELETE FROM t WHERE id between 1 and 50;") == "rows        about 50")
+      for text in ["DELETE FROM t WHERE id = seven();", "DELETE FROM v WHERE id > 0;", "DELETE FROM guarded;"] {
+        let id = try number(try psql(gateway.dsn("ana", ana), text).errors)
+        // When the one behind it is there, its own would be as well.
+        #expect(try shown("DELETE FROM t WHERE id between 1 and \(50 + text.count);").contains("about"))
+        let none = try gateway.command("approvals", "show", id, as: dora).output
+        #expect(none.contains("rows        no estimate"), "\(none)")
+      }
+      // Under no account but an approver's own.
+      let id = try number(try psql(gateway.dsn("ana", ana), "DELETE FROM t WHERE id between 1 and 50;").errors)
+      #expect(try gateway.command("approvals", "show", id).output.contains("no estimate"))
+      #expect(try count(database) == "50")
+    }
+  }
+
   @Test("valid_for and expires end what nobody used; the wait can end before the request")
   func outOfTime() throws {
     try withReview("wait: 1s, expires: 3s, valid_for: 1s") { gateway, database in
@@ -366,7 +404,7 @@ struct EndToEndGrantTests {
           var code: String
           var request: Int64
         }
-        var event_payload: Payload
+        var eventPayload: Payload
       }
       var text: String
       var metadata: Metadata
@@ -375,7 +413,11 @@ struct EndToEndGrantTests {
     var body: String
     var time: String
     var signature: String
-    func decoded() throws -> Body { try JSONDecoder().decode(Body.self, from: Data(body.utf8)) }
+    func decoded() throws -> Body {
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      return try decoder.decode(Body.self, from: Data(body.utf8))
+    }
   }
 
   private func withWebhook(
@@ -407,7 +449,7 @@ struct EndToEndGrantTests {
       let message = try eventually("the webhook") { try posted().first }
       #expect(!message.body.contains("secret value") && message.body.contains("1 values hidden"), "\(message.body)")
       let body = try message.decoded()
-      #expect(body.text.contains("*ana* asks for approval 1 on *shop*") && body.metadata.event_payload.request == 1)
+      #expect(body.text.contains("*ana* asks for approval 1 on *shop*") && body.metadata.eventPayload.request == 1)
       let check = """
         import hashlib, hmac, sys
         print("v1=" + hmac.new(b"hook-secret-123", (sys.argv[1] + "." + sys.argv[2]).encode(), hashlib.sha256).hexdigest())
@@ -415,7 +457,7 @@ struct EndToEndGrantTests {
       let expected = try ChildProcess.run(try TestRun.python(), ["-c", check, message.time, message.body]).output
       #expect(message.signature + "\n" == expected)
 
-      let code = body.metadata.event_payload.code
+      let code = body.metadata.eventPayload.code
       let forged = String(code.dropLast(3)) + (code.hasSuffix("AAA") ? "BBB" : "AAA")
       #expect(try gateway.command("approvals", "approve", "--code", forged, as: dora).errors.contains("not valid"))
       #expect(try gateway.command("approvals", "approve", "--code", code, as: ana).status == 1)
