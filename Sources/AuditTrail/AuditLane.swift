@@ -42,13 +42,15 @@ public final class AuditLane: AuditSink {
   @exclusivity(unchecked) private var memory = SegmentMemory()
   /// Link, sequence number, time and payload of the record at hand, as they are hashed.
   @exclusivity(unchecked) private var scratch = JSONWriter()
+  private static let firstSegmentSize = 1 << 20
   private static let prefix = SegmentFormat.hashSize + 16
 
   /// Opens the lane: finds its last committed record and starts a new segment behind it.
   ///
   /// - Parameters:
   ///   - name: see `AuditDirectory.isLaneName`.
-  ///   - segmentSize: bytes of one segment file, at least 4096; two of them are allocated at any time. Records are at
+  ///   - segmentSize: bytes of one segment file, at least 4096; two of them are allocated at any time, of which the first
+  ///     after a start has at most 1 MiB. Records are at
   ///     most about 1 MiB long, and one that does not fit a segment is refused.
   ///   - background: where the next segment is prepared. Preparing takes some milliseconds, so the gateway passes a
   ///     thread pool; by default it is done at once.
@@ -94,7 +96,10 @@ public final class AuditLane: AuditSink {
     reserve = OutcomeReserve(limit: segmentSize / 2)
     scratch.append(position.link)
     // A failure from here on runs deinit, which gives the lock back.
-    try use(try allocator.allocate(filePath(position.segment + 1), self.segmentSize), at: now())
+    // The first one is small, so that whoever waits for the gateway to start waits for less; the next is prepared
+    // meanwhile.
+    let size = min(self.segmentSize, AuditLane.firstSegmentSize)
+    try use(try allocator.allocate(filePath(position.segment + 1), size), at: now())
     prepareNext()
   }
 

@@ -58,11 +58,20 @@ public final class ValueScope {
   }
 
   private func disclosure(under facts: CommandFacts) -> ValueDisclosure {
-    guard let policy, let version = version() else { return .masked }
-    if slots.isEmpty { slots = [Slot](repeating: Slot(), count: 1 << ValueScope.bits) }
+    guard let version = version() else { return .masked }
     let hash = UInt64(UInt(bitPattern: ObjectIdentifier(facts))) &* 0x9E37_79B9_7F4A_7C15
     let index = Int(hash >> (64 - UInt64(ValueScope.bits)))
-    if slots[index].facts === facts, slots[index].version == version { return slots[index].disclosure }
+    // Without a look at the policy, which costs more than all else here.
+    if index < slots.count, slots[index].facts === facts, slots[index].version == version {
+      return slots[index].disclosure
+    }
+    return find(facts, version, index)
+  }
+
+  @inline(never)
+  private func find(_ facts: CommandFacts, _ version: UInt64, _ index: Int) -> ValueDisclosure {
+    guard let policy else { return .masked }
+    if slots.isEmpty { slots = [Slot](repeating: Slot(), count: 1 << ValueScope.bits) }
     let isOpen = !policy.mayReachMasked(reach(facts.shape.footprint, policy))
     let disclosure = isOpen ? ValueDisclosure.kept : .masked
     slots[index] = Slot(facts: facts, version: version, disclosure: disclosure)

@@ -77,12 +77,13 @@ public final class GatewayServer: Sendable {
     }
     let functions = context.current.functions
     let context = context
+    let segments = DeferredWork(context.pool)
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let controlLane = try GatewayServer.openLane("control", on: controlGroup.next(), context, audit, options)
+    let controlLane = try GatewayServer.openLane("control", on: controlGroup.next(), segments, audit, options)
     self.controlLane = controlLane
     reactors = try (0..<(configuration.gateway.threads ?? System.coreCount)).map { try Reactor(name: "loop-\($0)") }
     states = try reactors.enumerated().map { index, reactor in
-      let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, context, audit, options)
+      let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, segments, audit, options)
       return try reactor.submit {
         let state = NIOLoopBound(LoopState(loop: reactor, lane: lane.value, functions: functions), eventLoop: reactor)
         let pause = options.deadlines.sweep
@@ -99,7 +100,6 @@ public final class GatewayServer: Sendable {
       try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
     sealing.compareWithStore()
-    _ = try? sealing.seal()
     RecordingSweep(context: context, lane: controlLane)?.start()
     webhooks = WebhookSender(
       loop: controlGroup.next(), regions: context.dialler.regions, directory: configuration.directory, logger: logger)
@@ -121,6 +121,9 @@ public final class GatewayServer: Sendable {
         }
       }
     }
+    // What waits for the disk comes when the gateway listens.
+    context.pool.submit { _ in _ = try? sealing.seal() }
+    segments.start()
   }
 
   /// How long sessions have to end when the gateway drains.
@@ -191,14 +194,13 @@ public final class GatewayServer: Sendable {
   // MARK: Parts
 
   private static func openLane(
-    _ name: String, on loop: any EventLoop, _ context: GatewayContext, _ audit: AuditDirectory, _ options: Options
+    _ name: String, on loop: any EventLoop, _ segments: DeferredWork, _ audit: AuditDirectory, _ options: Options
   ) throws -> NIOLoopBound<AuditLane> {
-    let pool = context.pool
     do {
       return try loop.submit {
         let lane = try AuditLane(
           directory: audit, name: name, segmentSize: options.auditSegmentSize,
-          background: { work in pool.submit { _ in work() } }, now: Clock.now)
+          background: segments.submit, now: Clock.now)
         return NIOLoopBound(lane, eventLoop: loop)
       }.wait()
     } catch let error as AuditFailure {

@@ -18,6 +18,8 @@ final class SessionAnalyses: StatementAnalyses {
   /// Starts to read the catalogue anew, while this one still serves.
   private let refresh: () -> Void
   private var catalog: Catalog?
+  /// When it was, in µs on the monotonic clock.
+  private var readAt: Int64 = 0
   private var version = UInt64.max
   private var named: NamedAnalyses?
   private var revision = UInt64.max
@@ -91,22 +93,24 @@ final class SessionAnalyses: StatementAnalyses {
       version = slot.version
       guard let newest = slot.catalog else {
         catalog = nil
+        named = nil
         return nil
       }
       _ = adopt(newest, scope)
     }
-    guard let catalog, let named else { return nil }
-    let age = Clock.monotonic() - catalog.readAt
+    guard let named else { return nil }
+    let age = Clock.monotonic() - readAt
     if age > Catalog.refreshAge {
       if age > Catalog.maxAge { return nil }
       if !slot.isReading { refresh() }
     }
-    return revision == scope.revision ? named : adopt(catalog, scope)
+    return revision == scope.revision ? named : catalog.map { adopt($0, scope) }
   }
 
   private func adopt(_ catalog: Catalog, _ scope: SessionScope) -> NamedAnalyses {
     let isSame = named.map { $0.context.snapshot === catalog.snapshot } ?? false
     self.catalog = catalog
+    readAt = catalog.readAt
     if isSame, revision == scope.revision, let named { return named }
     let found = state.named(catalog.snapshot, scope.names)
     named = found

@@ -64,10 +64,9 @@ public struct FrameHeader: Hashable, Sendable {
     _ buffer: ByteBuffer, offset: Int, from fault: ProtocolError.Fault
   ) throws(ProtocolError) -> FrameHeader? {
     guard buffer.readableBytes - offset >= size else { return nil }
-    let start = buffer.readerIndex + offset
-    guard let tag = buffer.getInteger(at: start, as: UInt8.self),
-      let length = buffer.getInteger(at: start + 1, as: Int32.self)
-    else { return nil }
+    let (tag, length) = buffer.withUnsafeReadableBytes { bytes in
+      (bytes[offset], Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 1, as: Int32.self)))
+    }
     guard length >= 4 else {
       throw ProtocolError(fault: fault, code: "08P01", message: "invalid message length \(length)")
     }

@@ -68,8 +68,30 @@ struct FrameStream {
   /// The body of the next frame, which must be here whole.
   func body(of header: FrameHeader) throws(ProtocolError) -> ByteBuffer {
     guard let body = input.getSlice(at: input.readerIndex + run + FrameHeader.size, length: header.bodyLength)
-    else { throw ProtocolError(fault: .gateway, code: "XX000", message: "a frame was read before it was whole") }
+    else { throw FrameStream.unwhole() }
     return body
+  }
+
+  /// The fields of the next frame, which must be here whole, read in place.
+  func reader(of header: FrameHeader, message: StaticString) throws(ProtocolError) -> MessageReader {
+    guard holds(header) else { throw FrameStream.unwhole() }
+    let start = input.readerIndex + run + FrameHeader.size
+    return MessageReader(input, start..<(start + header.bodyLength), from: fault, message: message)
+  }
+
+  /// Gives the body of the next frame, which must be here whole, to `read`, in place.
+  func withBody<Result>(
+    of header: FrameHeader, _ read: (UnsafeRawBufferPointer) -> Result
+  ) throws(ProtocolError) -> Result {
+    guard holds(header) else { throw FrameStream.unwhole() }
+    let start = run + FrameHeader.size
+    return input.withUnsafeReadableBytes {
+      read(UnsafeRawBufferPointer(rebasing: $0[start..<(start + header.bodyLength)]))
+    }
+  }
+
+  private static func unwhole() -> ProtocolError {
+    ProtocolError(fault: .gateway, code: "XX000", message: "a frame was read before it was whole")
   }
 
   /// The first `length` bytes of the body of the next frame; nil while they are not here.
@@ -142,6 +164,13 @@ struct FrameStream {
 
   /// The next bytes to be written, in order; nil when there are none.
   mutating func takeOutput() -> ByteBuffer? {
+    if output.isEmpty, run > 0, run == input.readableBytes {
+      // All that came passes, which is nearly always so.
+      var whole = ByteBuffer()
+      swap(&whole, &input)
+      run = 0
+      return whole
+    }
     flushRun()
     if input.readableBytes == 0 { input = ByteBuffer() } else { detach() }
     guard outputHead < output.count else {

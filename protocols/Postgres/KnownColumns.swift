@@ -19,14 +19,28 @@ struct KnownColumns {
   private static let bodyLimit = 4_096
 
   /// nil when these columns are not known in this version; the mask inside is nil when nothing of them is masked.
-  func find(_ body: ByteBuffer, version: UInt64) -> RowMask?? {
+  func find(_ body: UnsafeRawBufferPointer, version: UInt64) -> RowMask?? {
     guard version == self.version else { return nil }
-    return body.withUnsafeReadableBytes { bytes in
-      for entry in entries where entry.body.count == bytes.count {
-        if entry.body.withUnsafeBytes({ bytes.elementsEqual($0) }) { return .some(entry.mask) }
-      }
-      return nil
+    for index in entries.indices where entries[index].body.count == body.count {
+      if entries[index].body.withUnsafeBytes({ KnownColumns.isEqual(body, $0) }) { return .some(entries[index].mask) }
     }
+    return nil
+  }
+
+  /// Of two that are equally long.
+  private static func isEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    var at = 0
+    while at + 8 <= a.count {
+      if a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self) {
+        return false
+      }
+      at += 8
+    }
+    while at < a.count {
+      if a[at] != b[at] { return false }
+      at += 1
+    }
+    return true
   }
 
   mutating func add(_ body: ByteBuffer, _ mask: RowMask?, version: UInt64) {

@@ -19,7 +19,7 @@ extension PostgresSession {
 
   /// Deals with the next frame. Returns false when it must wait for bytes, names or a plan.
   private mutating func takeBackendFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
-    if case .catalog = replies.head, let isTaken = try takeCatalogFrame(header) { return isTaken }
+    if replies.owesCatalog, case .catalog = replies.head, let isTaken = try takeCatalogFrame(header) { return isTaken }
     switch header.tag {
     case BackendTag.dataRow: return try takeDataRow(header)
     case BackendTag.copyData:
@@ -33,7 +33,7 @@ extension PostgresSession {
     case _:
       guard header.bodyLength <= limits.backendMessage else { return try takeLongFrame(header) }
       guard backend.holds(header) else { return false }
-      return try takeWholeFrame(header, try backend.body(of: header))
+      return try takeWholeFrame(header)
     }
   }
 
@@ -54,14 +54,15 @@ extension PostgresSession {
     return true
   }
 
-  private mutating func takeWholeFrame(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) -> Bool {
+  private mutating func takeWholeFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     switch header.tag {
-    case BackendTag.readyForQuery: try takeReadyForQuery(header, body)
-    case BackendTag.commandComplete: try takeCommandComplete(header, body)
-    case BackendTag.errorResponse: try takeError(header, try ErrorFields.decode(body, from: .backend))
-    case BackendTag.rowDescription: return try takeRowDescription(header, body)
+    case BackendTag.readyForQuery: try takeReadyForQuery(header)
+    case BackendTag.commandComplete: try takeCommandComplete(header)
+    case BackendTag.errorResponse:
+      try takeError(header, try ErrorFields.decode(try backend.body(of: header), from: .backend))
+    case BackendTag.rowDescription: return try takeRowDescription(header)
     case BackendTag.parameterStatus:
-      let setting = try ParameterStatus.decode(body)
+      let setting = try ParameterStatus.decode(try backend.body(of: header))
       noteSetting(setting.name, setting.value)
       backend.pass(header)
     case BackendTag.parseComplete, BackendTag.bindComplete, BackendTag.closeComplete, BackendTag.noData,
@@ -164,7 +165,7 @@ extension PostgresSession {
 
   // MARK: Columns
 
-  private mutating func takeRowDescription(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) -> Bool {
+  private mutating func takeRowDescription(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     beginProgressIfNeeded()
     let use: PendingColumns.Use
     let command: CommandID?
@@ -182,20 +183,21 @@ extension PostgresSession {
       .failingParse:
       throw .backend("the backend described columns that nothing asked for")
     }
-    if tap != nil { tapColumns(use, command, body) }
+    if tap != nil { tapColumns(use, command, try backend.body(of: header)) }
     guard maskable else {
       takeColumns(use, header, nil)
       return true
     }
     let version = analyses.columnsVersion
-    if let version, let known = knownColumns.find(body, version: version) {
+    if let version, let known = try backend.withBody(of: header, { knownColumns.find($0, version: version) }) {
       takeColumns(use, header, known)
       return true
     }
     // Names are asked for each time: a column can have been renamed since the last result.
     relations.removeAll(keepingCapacity: true)
     var pending = PendingColumns(
-      id: command ?? CommandID(0), description: try RowDescription.decode(body), use: use, header: header)
+      id: command ?? CommandID(0), description: try RowDescription.decode(try backend.body(of: header)), use: use,
+      header: header)
     for column in pending.description.columns where column.table != 0 {
       pending.missing.insert(column.table)
     }

@@ -72,7 +72,7 @@ extension PostgresSession {
     case FrontendTag.sync, FrontendTag.flush:
       // Only once more has come: if the COPY fails before it reads anything, the Sync is one after all.
       guard client.pending > header.frameLength else { return false }
-      try requireEmpty(try client.body(of: header), "Sync")
+      try requireEmpty(header, "Sync")
       client.drop(header)
       return true
     case FrontendTag.copyData: return try takeCopyData(header)
@@ -86,16 +86,17 @@ extension PostgresSession {
   }
 
   private mutating func takeShortFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
-    let body = try client.body(of: header)
     switch header.tag {
-    case FrontendTag.execute: return try takeExecute(header, try ExecuteMessage.decode(body))
-    case FrontendTag.describe: takeDescribe(header, try StatementReference.decode(body, message: "Describe"))
-    case FrontendTag.close: takeClose(header, try StatementReference.decode(body, message: "Close"))
+    case FrontendTag.execute:
+      return try takeExecute(header, try .decode(try client.reader(of: header, message: ExecuteMessage.name)))
+    case FrontendTag.describe:
+      takeDescribe(header, try .decode(try client.reader(of: header, message: "Describe")))
+    case FrontendTag.close: takeClose(header, try .decode(try client.reader(of: header, message: "Close")))
     case FrontendTag.sync:
-      try requireEmpty(body, "Sync")
+      try requireEmpty(header, "Sync")
       takeSync(header)
     case FrontendTag.flush:
-      try requireEmpty(body, "Flush")
+      try requireEmpty(header, "Flush")
       forward(header, under: ControlPermit(.synchronize))
     case FrontendTag.terminate:
       forward(header, under: ControlPermit(.synchronize))
@@ -109,8 +110,8 @@ extension PostgresSession {
     return true
   }
 
-  private func requireEmpty(_ body: ByteBuffer, _ name: String) throws(ProtocolError) {
-    guard body.readableBytes == 0 else { throw .client("invalid \(name) message") }
+  private func requireEmpty(_ header: FrameHeader, _ name: StaticString) throws(ProtocolError) {
+    guard header.bodyLength == 0 else { throw .client("invalid \(name) message") }
   }
 
   // MARK: Commands
@@ -139,14 +140,14 @@ extension PostgresSession {
   }
 
   private mutating func takeBind(_ header: FrameHeader) throws(ProtocolError) -> Bool {
-    let message = try BindMessage.decode(try client.body(of: header))
+    let message = try BindMessage.decodeNamesAndValues(try client.reader(of: header, message: "Bind"))
     return askToBind(header, portal: message.portal, statement: message.statement, message.values)
   }
 
   mutating func askToBind(
     _ header: FrameHeader, portal: String, statement: String, _ parameters: Parameters
   ) -> Bool {
-    switch statements.lookUp(statement, segment: segment) {
+    switch statements.find(statement, segment: segment) {
     case .known(let known):
       guard let text = current(known, header), let analysis = effective(text, header) else { return false }
       var parameters = parameters

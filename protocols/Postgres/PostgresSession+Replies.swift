@@ -42,9 +42,9 @@ extension PostgresSession {
     backend.pass(header)
   }
 
-  mutating func takeCommandComplete(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) {
+  mutating func takeCommandComplete(_ header: FrameHeader) throws(ProtocolError) {
     beginProgressIfNeeded()
-    progress?.tag = try CommandTag.decode(body).text
+    progress?.tag = try CommandTag.decode(try backend.reader(of: header, message: CommandTag.name)).text
     switch replies.head {
     case .query: queryMask = nil
     case .execute(let id, _):
@@ -57,8 +57,8 @@ extension PostgresSession {
     backend.pass(header)
   }
 
-  mutating func takeReadyForQuery(_ header: FrameHeader, _ body: ByteBuffer) throws(ProtocolError) {
-    status = try TransactionStatus.decode(body)
+  mutating func takeReadyForQuery(_ header: FrameHeader) throws(ProtocolError) {
+    status = try .decode(try backend.reader(of: header, message: TransactionStatus.name))
     switch replies.head {
     case .query(let id), .functionCall(let id):
       finish(id, progress?.errorCode.isEmpty == false ? .failed : .completed)

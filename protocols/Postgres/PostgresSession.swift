@@ -235,6 +235,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   }
 
   public mutating func nextEvent() -> SessionEvent? {
+    // One at a time is what happens nearly always: it is moved out, and not copied.
+    if eventHead == 0 { if events.count <= 1 { return events.popLast() } }
     guard eventHead < events.count else {
       if eventHead > 0 {
         events.removeAll(keepingCapacity: true)

@@ -31,28 +31,46 @@ struct ExpectedReply: Hashable, Sendable {
 ///
 /// It follows the protocol's rule for errors: after one, everything up to the next Sync goes unanswered.
 struct ReplyQueue {
-  private var entries: [ExpectedReply] = []
+  /// A ring: an entry stays where it is until another takes its place, so that answers cost no moves.
+  private var entries = [ExpectedReply](repeating: ExpectedReply(.sync), count: 16)
   private var first = 0
+  private(set) var count = 0
+  /// Questions of our own whose answers have not all come.
+  private var catalogs = 0
   /// Replies that have come, or were skipped, since the session began.
   private(set) var settled: UInt64 = 0
 
-  var isEmpty: Bool { first == entries.count }
-  var count: Int { entries.count - first }
+  var isEmpty: Bool { count == 0 }
+  /// Whether answers to questions of our own are among those owed.
+  var owesCatalog: Bool { catalogs > 0 }
 
   /// The reply that is due.
-  var head: ExpectedReply.Kind? { first < entries.count ? entries[first].kind : nil }
+  var head: ExpectedReply.Kind? { count > 0 ? entries[first].kind : nil }
 
-  mutating func append(_ kind: ExpectedReply.Kind) { entries.append(ExpectedReply(kind)) }
+  mutating func append(_ kind: ExpectedReply.Kind) {
+    if count == entries.count { grow() }
+    entries[(first + count) & (entries.count - 1)] = ExpectedReply(kind)
+    count += 1
+    if case .catalog = kind { catalogs += 1 }
+  }
+
+  /// The number of entries is always a power of two.
+  @inline(never)
+  private mutating func grow() {
+    entries = Array(entries[first...]) + Array(entries[..<first])
+    first = 0
+    entries += [ExpectedReply](repeating: ExpectedReply(.sync), count: entries.count)
+  }
 
   mutating func removeHead() {
-    guard first < entries.count else { return }
-    first += 1
+    guard count > 0 else { return }
+    if catalogs > 0, case .catalog = entries[first].kind { catalogs -= 1 }
+    first = (first + 1) & (entries.count - 1)
+    count -= 1
     settled &+= 1
-    if first == entries.count {
-      entries.removeAll(keepingCapacity: true)
-      first = 0
-    } else if first >= 256, first * 2 >= entries.count {
-      entries.removeFirst(first)
+    // A long pipeline is over: its room is not kept.
+    if count == 0, entries.count > 256 {
+      entries = [ExpectedReply](repeating: ExpectedReply(.sync), count: 16)
       first = 0
     }
   }
@@ -62,9 +80,9 @@ struct ReplyQueue {
   /// Returns what was taken out, and whether a Sync is there that ends the skipping.
   mutating func skipToSync() -> (skipped: [ExpectedReply.Kind], reachesSync: Bool) {
     var skipped: [ExpectedReply.Kind] = []
-    while first < entries.count {
-      if case .sync = entries[first].kind { return (skipped, true) }
-      skipped.append(entries[first].kind)
+    while let head {
+      if case .sync = head { return (skipped, true) }
+      skipped.append(head)
       removeHead()
     }
     return (skipped, false)

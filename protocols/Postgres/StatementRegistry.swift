@@ -17,7 +17,11 @@ struct StatementRegistry {
     /// What of them the client itself declared.
     var declared: [UInt32] = []
   }
-  private var entries: [String: Entry] = [:]
+  private var entries: [String: Entry] = [:] {
+    didSet { recent = nil }
+  }
+  /// The statement bound last, if it is certain whatever the segment: most programs bind one many times.
+  private var recent: (name: String, analysis: Analysis)?
 
   enum LookUp {
     case known(Analysis)
@@ -36,6 +40,14 @@ struct StatementRegistry {
     }
     guard last.segment == segment else { return .uncertain }
     return last.analysis.map { .known($0) } ?? .unknown
+  }
+
+  /// The same, remembered for the next Bind.
+  mutating func find(_ name: String, segment: Int) -> LookUp {
+    if let recent, recent.name == name { return .known(recent.analysis) }
+    let found = lookUp(name, segment: segment)
+    if case .known(let analysis) = found, entries[name]?.pending.isEmpty == true { recent = (name, analysis) }
+    return found
   }
 
   /// Whether a Parse of this name must wait for outstanding answers: a named statement cannot be replaced, so whether

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 
 /// Something that epoll watches for a reactor.
 protocol Polled: AnyObject {
@@ -36,6 +37,8 @@ final class Reactor: EventLoop, @unchecked Sendable {
   private var thread = pthread_t()
   private let ended = DispatchSemaphore(value: 0)
   private let inbox = NIOLockedValueBox(Inbox())
+  /// Whether there is anything new in it: looked at with each turn, which takes no lock.
+  private let hasMail = Atomic(false)
   private var slots: [Slot] = []
   private var timers = TimerHeap()
   /// Where sockets are read into; passed on as slices, and used again once nobody holds one.
@@ -74,6 +77,7 @@ final class Reactor: EventLoop, @unchecked Sendable {
   /// Ends the thread, after the jobs that wait. What is still open is closed. Not to be called on the reactor.
   func stop() {
     inbox.withLockedValue { $0.isStopping = true }
+    hasMail.store(true, ordering: .releasing)
     wake()
     ended.wait()
   }
@@ -130,10 +134,12 @@ final class Reactor: EventLoop, @unchecked Sendable {
   private func run() {
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Reactor.eventLimit)
     defer { events.deallocate() }
+    var now = NIODeadline.now()
     while true {
-      let count = epoll_wait(poll, events, Int32(Reactor.eventLimit), timeout())
+      let count = epoll_wait(poll, events, Int32(Reactor.eventLimit), timeout(since: now))
+      now = .now()
       for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
-      if !timers.isEmpty { fireTimers() }
+      if !timers.isEmpty { fireTimers(now) }
       if runJobs() { break }
     }
     for slot in slots { (slot.polled as? any Closable)?.close() }
@@ -154,29 +160,32 @@ final class Reactor: EventLoop, @unchecked Sendable {
     polled.ready(event.events)
   }
 
-  /// ms until the next timer, rounded up; -1 for no limit.
-  private func timeout() -> Int32 {
+  /// ms from `now`, of a moment ago, until the next timer, rounded up; -1 for no limit.
+  private func timeout(since now: NIODeadline) -> Int32 {
     guard let next = timers.next else { return -1 }
-    let rest = (next - .now()).nanoseconds
+    let rest = (next - now).nanoseconds
     return rest <= 0 ? 0 : Int32(min(rest / 1_000_000 + 1, 60_000))
   }
 
-  private func fireTimers() {
-    let now = NIODeadline.now()
+  private func fireTimers(_ now: NIODeadline) {
     while let task = timers.popDue(now) { task() }
   }
 
   /// Runs what others asked for. Returns true when the thread is to end.
   private func runJobs() -> Bool {
-    while true {
+    var mustStop = false
+    while hasMail.load(ordering: .acquiring) {
+      // Before the box is opened: whoever puts something in after that raises it again.
+      hasMail.store(false, ordering: .relaxed)
       let (jobs, isStopping) = inbox.withLockedValue { inbox in
         inbox.isWoken = false
         defer { inbox.jobs.removeAll() }
         return (inbox.jobs, inbox.isStopping)
       }
-      if jobs.isEmpty { return isStopping }
+      mustStop = isStopping
       for job in jobs { job() }
     }
+    return mustStop
   }
 
   private func wake() {
@@ -194,6 +203,7 @@ final class Reactor: EventLoop, @unchecked Sendable {
       defer { inbox.isWoken = true }
       return !inbox.isWoken
     }
+    hasMail.store(true, ordering: .releasing)
     // What our own thread asks for, it comes to at the end of this turn.
     if mustWake, !inEventLoop { wake() }
   }
@@ -215,6 +225,7 @@ final class Reactor: EventLoop, @unchecked Sendable {
 
   func shutdownGracefully(queue: DispatchQueue, _ callback: @escaping @Sendable ((any Error)?) -> Void) {
     inbox.withLockedValue { $0.isStopping = true }
+    hasMail.store(true, ordering: .releasing)
     wake()
     queue.async { callback(nil) }
   }

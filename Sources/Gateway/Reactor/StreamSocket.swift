@@ -168,7 +168,7 @@ final class StreamSocket: Polled, Closable {
       sent += 1
     }
     if sent == pending.count {
-      pending.removeAll(keepingCapacity: sent <= 8)
+      if sent == 1 { pending.removeLast() } else { pending.removeAll(keepingCapacity: sent <= 8) }
     } else {
       pending.removeFirst(sent)
     }

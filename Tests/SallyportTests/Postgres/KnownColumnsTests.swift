@@ -32,3 +32,9 @@ struct KnownColumnsTests {
     #expect(known.find(long, version: 1) == nil)
   }
 }
+
+extension KnownColumns {
+  fileprivate func find(_ body: ByteBuffer, version: UInt64) -> RowMask?? {
+    body.withUnsafeReadableBytes { find($0, version: version) }
+  }
+}

@@ -25,6 +25,41 @@ import Testing
     #expect(queue.count == 0)
   }
 
+  /// The ring turns, grows in the middle of a turn, and shrinks when a long pipeline is over.
+  @Test func keepsItsOrderHoweverLongAPipelineIs() {
+    var queue = ReplyQueue()
+    var sent: UInt64 = 0
+    var answered: UInt64 = 0
+    for length in [1, 3, 15, 16, 17, 31, 5, 700, 2, 16, 64] as [UInt64] {
+      for _ in 0..<length {
+        queue.append(.query(CommandID(sent)))
+        sent += 1
+      }
+      // Some stay outstanding, so that the ring's front moves.
+      while sent - answered > length % 3 {
+        #expect(queue.head == .query(CommandID(answered)))
+        queue.removeHead()
+        answered += 1
+      }
+      #expect(queue.count == Int(sent - answered) && queue.settled == answered)
+    }
+  }
+
+  @Test func questionsOfOurOwnAreCounted() {
+    var queue = ReplyQueue()
+    #expect(!queue.owesCatalog)
+    queue.append(.catalog)
+    queue.append(.sync)
+    queue.append(.catalog)
+    #expect(queue.owesCatalog)
+    queue.removeHead()
+    #expect(queue.owesCatalog && queue.skipToSync().reachesSync)
+    queue.removeHead()
+    #expect(queue.owesCatalog)
+    queue.removeHead()
+    #expect(!queue.owesCatalog && queue.isEmpty)
+  }
+
   @Test func anErrorSkipsToTheNextSync() {
     var queue = ReplyQueue()
     let one = CommandID(1)
@@ -55,6 +90,43 @@ import Testing
     case .unknown: "unknown"
     case .uncertain: "uncertain"
     }
+  }
+
+  /// What is remembered of the last Bind must not outlive what it was found by.
+  @Test func whatWasBoundLastIsForgottenWithItsStatement() {
+    func text(_ registry: inout StatementRegistry, _ name: String) -> String {
+      switch registry.find(name, segment: 9) {
+      case .known(let analysis): analysis.text
+      case .unknown: "unknown"
+      case .uncertain: "uncertain"
+      }
+    }
+    func prepared() -> StatementRegistry {
+      var registry = StatementRegistry()
+      registry.parseSent("a", old, segment: 1)
+      registry.parseCompleted("a")
+      #expect(text(&registry, "a") == "select 1" && text(&registry, "a") == "select 1")
+      #expect(text(&registry, "b") == "unknown" && text(&registry, "a") == "select 1")
+      return registry
+    }
+    var registry = prepared()
+    registry.closed("a")
+    #expect(text(&registry, "a") == "unknown")
+    registry = prepared()
+    registry.forget(nil)
+    #expect(text(&registry, "a") == "unknown")
+    registry = prepared()
+    registry.closed("a")
+    registry.prepared("a", new)
+    #expect(text(&registry, "a") == "select 2")
+    registry = prepared()
+    registry.parseSent("", old, segment: 1)
+    registry.parseCompleted("")
+    #expect(text(&registry, "") == "select 1")
+    registry.parseSent("", new, segment: 2)
+    #expect(text(&registry, "") == "uncertain")
+    registry.parseCompleted("")
+    #expect(text(&registry, "") == "select 2")
   }
 
   @Test func certainInItsSegmentAndOnceConfirmed() {

@@ -35,9 +35,9 @@ public enum AuthenticationRequest: Hashable, Sendable {
       }
       try reader.end()
       return .sasl(mechanisms: mechanisms)
-    case 11: return .saslContinue(Array(reader.body.readableBytesView))
-    case 12: return .saslFinal(Array(reader.body.readableBytesView))
-    case _: return .unsupported(code: code, data: Array(reader.body.readableBytesView))
+    case 11: return .saslContinue(Array(reader.rest.readableBytesView))
+    case 12: return .saslFinal(Array(reader.rest.readableBytesView))
+    case _: return .unsupported(code: code, data: Array(reader.rest.readableBytesView))
     }
   }
 

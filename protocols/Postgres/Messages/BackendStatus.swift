@@ -8,7 +8,12 @@ public enum TransactionStatus: UInt8, Hashable, Sendable {
   case failed = 0x45
 
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> TransactionStatus {
-    var reader = MessageReader(body, from: .backend, message: "ReadyForQuery")
+    try decode(MessageReader(body, from: .backend, message: name))
+  }
+
+  static var name: StaticString { "ReadyForQuery" }
+
+  static func decode(_ reader: consuming MessageReader) throws(ProtocolError) -> TransactionStatus {
     guard let status = TransactionStatus(rawValue: try reader.byte()) else { throw reader.malformed("unknown status") }
     try reader.end()
     return status
@@ -81,7 +86,12 @@ public struct CommandTag: Hashable, Sendable {
   public var text: String
 
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> CommandTag {
-    var reader = MessageReader(body, from: .backend, message: "CommandComplete")
+    try decode(MessageReader(body, from: .backend, message: name))
+  }
+
+  static var name: StaticString { "CommandComplete" }
+
+  static func decode(_ reader: consuming MessageReader) throws(ProtocolError) -> CommandTag {
     let text = try reader.cstring()
     try reader.end()
     return CommandTag(text: text)

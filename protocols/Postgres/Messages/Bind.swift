@@ -19,7 +19,7 @@ public struct BindMessage: Hashable, Sendable {
     var reader = MessageReader(body, from: .client, message: "Bind")
     let portal = try reader.cstring()
     let statement = try reader.cstring()
-    let start = reader.body
+    let start = reader.rest
     let valueCount = try reader.skipFormatsAndValues()
     let consumed = start.readableBytes - reader.remaining
     guard let parameters = start.getSlice(at: start.readerIndex, length: consumed) else {
@@ -33,12 +33,26 @@ public struct BindMessage: Hashable, Sendable {
       resultFormats: resultFormats)
   }
 
+  /// The names, and the values as a command carries them; no more than the session needs.
+  static func decodeNamesAndValues(
+    _ reader: consuming MessageReader
+  ) throws(ProtocolError) -> (portal: String, statement: String, values: Parameters) {
+    let portal = try reader.cstring()
+    let statement = try reader.cstring()
+    let start = copy reader
+    let count = try reader.skipFormatsAndValues()
+    let values = count == 0 ? Parameters.none : Parameters(count: count, encoded: reader.bytes(since: start))
+    try reader.skip(try reader.count(ofItemsAtLeast: 2) * 2)
+    try reader.end()
+    return (portal, statement, values)
+  }
+
   /// What the front of a long body tells; `parameters` is then as much of them as is here, `resultFormats` empty.
   static func decodeFront(_ front: ByteBuffer) throws(ProtocolError) -> BindMessage {
     var reader = MessageReader(front, from: .client, message: "Bind")
     let portal = try reader.cstring()
     let statement = try reader.cstring()
-    let parameters = reader.body
+    let parameters = reader.rest
     let valueCount = try reader.skipFormats()
     return BindMessage(
       portal: portal, statement: statement, parameterCount: valueCount, parameters: parameters,
@@ -61,7 +75,7 @@ extension MessageReader {
   /// Steps over format codes, and returns the number of values that comes behind them.
   mutating func skipFormats() throws(ProtocolError) -> Int {
     let formatCount = try count(ofItemsAtLeast: 2)
-    _ = try slice(formatCount * 2)
+    try skip(formatCount * 2)
     let valueCount = Int(UInt16(bitPattern: try int16()))
     guard formatCount <= 1 || formatCount == valueCount else {
       throw malformed("\(formatCount) parameter formats but \(valueCount) parameters")
@@ -76,7 +90,7 @@ extension MessageReader {
     for _ in 0..<valueCount {
       let length = try int32()
       guard length >= -1 else { throw malformed("a value has a negative length") }
-      if length > 0 { _ = try slice(Int(length)) }
+      if length > 0 { try skip(Int(length)) }
     }
     return valueCount
   }

@@ -8,7 +8,12 @@ public struct ExecuteMessage: Hashable, Sendable {
   public var maxRows: Int32
 
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> ExecuteMessage {
-    var reader = MessageReader(body, from: .client, message: "Execute")
+    try decode(MessageReader(body, from: .client, message: name))
+  }
+
+  static var name: StaticString { "Execute" }
+
+  static func decode(_ reader: consuming MessageReader) throws(ProtocolError) -> ExecuteMessage {
     let portal = try reader.cstring()
     let maxRows = try reader.int32()
     try reader.end()

@@ -16,7 +16,7 @@ public struct FunctionCallMessage: Hashable, Sendable {
   static func decode(_ body: ByteBuffer) throws(ProtocolError) -> FunctionCallMessage {
     var reader = MessageReader(body, from: .client, message: "FunctionCall")
     let function = try reader.uint32()
-    let start = reader.body
+    let start = reader.rest
     let count = try reader.skipFormatsAndValues()
     let consumed = start.readableBytes - reader.remaining
     guard let arguments = start.getSlice(at: start.readerIndex, length: consumed) else {
@@ -32,7 +32,7 @@ public struct FunctionCallMessage: Hashable, Sendable {
   static func decodeFront(_ front: ByteBuffer) throws(ProtocolError) -> FunctionCallMessage {
     var reader = MessageReader(front, from: .client, message: "FunctionCall")
     let function = try reader.uint32()
-    let arguments = reader.body
+    let arguments = reader.rest
     let count = try reader.skipFormats()
     return FunctionCallMessage(function: function, argumentCount: count, arguments: arguments, resultFormat: 0)
   }

@@ -11,7 +11,10 @@ public struct StatementReference: Hashable, Sendable {
   public var name: String
 
   static func decode(_ body: ByteBuffer, message: StaticString) throws(ProtocolError) -> StatementReference {
-    var reader = MessageReader(body, from: .client, message: message)
+    try decode(MessageReader(body, from: .client, message: message))
+  }
+
+  static func decode(_ reader: consuming MessageReader) throws(ProtocolError) -> StatementReference {
     guard let kind = Kind(rawValue: try reader.byte()) else { throw reader.malformed("it names neither S nor P") }
     let name = try reader.cstring()
     try reader.end()
