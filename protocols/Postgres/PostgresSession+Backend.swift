@@ -73,7 +73,7 @@ extension PostgresSession {
     case BackendTag.copyOutResponse where maskable && !mayCopyOut:
       // The enforcer refuses each COPY that it knows for one; this is one that it did not.
       throw .backend("the backend sends COPY data, which masks cannot be applied to", code: "42501")
-    case BackendTag.noticeResponse where maskable: try takeNotice(header, body)
+    case BackendTag.noticeResponse where maskable: try takeNotice(header, try backend.body(of: header))
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
