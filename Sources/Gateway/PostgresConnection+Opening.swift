@@ -134,7 +134,8 @@ extension PostgresConnection {
     relay.recorder = recorder
     let bound = bound
     recorder?.onProgress = { bound.value.recordingProgressed() }
-    if policy.mayMask { relay.session.concealment = MaskedErrors(relay, context.catalogs) }
+    // Also without masks: a later policy may bring some.
+    relay.session.concealment = MaskedErrors(relay, context.catalogs)
     let facts = SessionFacts(
       session: name, gateway: context.configuration.gateway.name, region: context.region(of: target.settings),
       subject: subject, backendAddress: "\(address.ipAddress ?? "local"):\(address.port ?? 0)",
