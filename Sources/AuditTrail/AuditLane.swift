@@ -25,7 +25,7 @@ public struct AuditHead: Hashable, Sendable, Codable {
 public final class AuditLane: AuditSink {
   public let name: String
   private let directory: AuditDirectory
-  private let path: String
+  let path: String
   private let lock: Int32
   private let segmentSize: Int
   private let now: () -> Int64
@@ -37,6 +37,8 @@ public final class AuditLane: AuditSink {
   @exclusivity(unchecked) private var current: SegmentWriter?
   @exclusivity(unchecked) private var preparation: Preparation?
   private var retryAt = Int64.min
+  /// The newest segment that the disk knows of, where somebody asks for that; see `syncPoint`.
+  var syncedSegment: UInt64 = 0
   @exclusivity(unchecked) private var reserve: OutcomeReserve
   @exclusivity(unchecked) private var position: ChainPosition
   @exclusivity(unchecked) private var memory = SegmentMemory()
@@ -112,6 +114,9 @@ public final class AuditLane: AuditSink {
   public var head: AuditHead {
     AuditHead(lane: name, sequence: position.sequence, hash: recordHash.hex)
   }
+
+  /// The number of the last record; 0 without one.
+  @inline(__always) public var sequence: UInt64 { position.sequence }
 
   /// How far the lane goes, for its seal.
   public var standing: LaneStanding {
@@ -311,5 +316,5 @@ public final class AuditLane: AuditSink {
     Array(header.encoded().suffix(SegmentFormat.hashSize)).withUnsafeBytes { scratch.replaceStart(with: $0) }
   }
 
-  private func filePath(_ number: UInt64) -> String { "\(path)/\(SegmentFormat.fileName(number))" }
+  func filePath(_ number: UInt64) -> String { "\(path)/\(SegmentFormat.fileName(number))" }
 }

@@ -23,6 +23,8 @@ public final class GatewayServer: Sendable {
     public var capacity = Capacity()
     public var limits = Limits.standard
     public var auditSegmentSize = 16 << 20
+    /// How `durability: sync` waits for the disk; blocks.
+    public var auditSync: @Sendable (SyncPoint) throws -> Void = { try $0.synchronize() }
     /// Between two seals of the audit trail (DECISIONS 24).
     public var auditSealInterval = TimeAmount.seconds(60)
     /// Whether names are resolved by the backend's catalogue; off only where a script stands in for the backend.
@@ -86,6 +88,9 @@ public final class GatewayServer: Sendable {
       let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, segments, audit, options)
       return try reactor.submit {
         let state = NIOLoopBound(LoopState(loop: reactor, lane: lane.value, functions: functions), eventLoop: reactor)
+        if configuration.gateway.audit.durability == .sync {
+          state.value.commit = GroupCommit(lane.value, on: reactor, pool: context.pool, sync: options.auditSync)
+        }
         let pause = options.deadlines.sweep
         reactor.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in state.value.sweep() }
         return state

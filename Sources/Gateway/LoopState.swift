@@ -8,6 +8,8 @@ final class LoopState: StatementAnalyses {
   let loop: Reactor
   let lane: AuditLane
   var boundLane: NIOLoopBound<AuditLane> { NIOLoopBound(lane, eventLoop: loop) }
+  /// nil where the end of the process is all that records must outlive.
+  var commit: GroupCommit?
   private var cache: AnalysisCache
   private(set) var functions: FunctionCatalog
   private var contexts = NamedContexts()

@@ -27,7 +27,6 @@ extension PostgresConnection {
 
   /// Answers what the session asks, then writes what it has for either side.
   private func pump(_ relay: Relay) throws(ProtocolError) {
-    var hasEnded = false
     while let event = relay.session.nextEvent() {
       switch event {
       case .command(let id, let command): try decide(id, command, relay)
@@ -37,16 +36,19 @@ extension PostgresConnection {
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
       case .needs(.relation(let oid)): try supplyRelation(oid, relay)
       case .needs(.analysis(let text)): try analyze(text, relay)
-      case .ended: hasEnded = true
+      case .ended: relay.hasEnded = true
       }
     }
     if relay.session.definitions != relay.toldDefinitions {
       relay.toldDefinitions = relay.session.definitions
       context.catalogs.invalidate(relay.target.catalogKey)
     }
-    while let output = relay.session.takeOutput(for: .backend) { writeToBackend(output) }
+    let isHeldBack = isHeldBack(relay)
+    if !isHeldBack {
+      while let output = relay.session.takeOutput(for: .backend) { writeToBackend(output) }
+    }
     while let output = relay.session.takeOutput(for: .client) { writeToClient(output) }
-    if hasEnded { close(reason: "ended by the client") }
+    if relay.hasEnded, !isHeldBack { close(reason: "ended by the client") }
     if let end = relay.quietEnd, relay.session.isQuiet, phase == .relaying { endQuietly(relay, end) }
   }
 
@@ -67,6 +69,7 @@ extension PostgresConnection {
     case .forward(let permit):
       state.counters.permitted &+= 1
       begin(id, command, relay)
+      if state.commit != nil { relay.recordedAt = state.lane.sequence }
       try relay.session.resolve(id, .forward(permit))
     case .refuse(let refusal):
       if refusal.kind == .unavailable { state.counters.unrecorded &+= 1 } else { state.counters.denied &+= 1 }

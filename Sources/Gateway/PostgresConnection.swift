@@ -50,6 +50,10 @@ final class PostgresConnection {
     var held: HeldCommand?
     /// Holds so far.
     var holds: UInt64 = 0
+    /// The last record of what the session may send, where the disk must have it first.
+    var recordedAt: UInt64 = 0
+    /// The client has said its last word.
+    var hasEnded = false
     /// Present while a command that was approved is looked at once more.
     var approved: ApprovedCommand?
     /// What approvals cover beyond one statement.
@@ -158,7 +162,7 @@ final class PostgresConnection {
     case .login, .opening: return true
     case .relaying:
       guard let relay else { return false }
-      return relay.session.wantsInput(from: .client) && (backend?.isWritable ?? false)
+      return relay.session.wantsInput(from: .client) && (backend?.isWritable ?? false) && !waitsForDisk(relay)
     // What still comes is thrown away, so that our last words are not lost to a reset.
     case .closed: return true
     }

@@ -1,5 +1,13 @@
 /// How the audit trail is kept, and what beyond what it must.
 public struct AuditSettings: Sendable, Hashable {
+  /// What a record outlives when the command that it describes goes to the backend.
+  public enum Durability: String, Sendable, Hashable, CaseIterable {
+    /// The end of the gateway's process, also by force.
+    case process
+    /// The loss of power, too: the disk has it.
+    case sync
+  }
+  public var durability = Durability.process
   /// The values bound to statements, those excepted that masks or secrets take out.
   public var recordsBinds = true
   /// File outside the data folder to which each new seal is added, as written; nil: none.
@@ -14,6 +22,10 @@ extension ConfigurationReader {
     var settings = AuditSettings()
     if let value = keys.take("binds"), let isOn = word(value, "binds", among: [("on", true), ("off", false)]) {
       settings.recordsBinds = isOn
+    }
+    if let value = keys.take("durability") {
+      let words = AuditSettings.Durability.allCases.map { ($0.rawValue, $0) }
+      settings.durability = word(value, "durability", among: words) ?? .process
     }
     if let value = keys.take("checkpoint") { readCheckpoint(value, into: &settings) }
     keys.finish()
@@ -34,9 +46,11 @@ extension MappingShape {
     "audit",
     [
       Key("binds", .words(["on", "off"]), "Values bound to statements, without those under a mask. Default: on."),
+      Key(
+        "durability", .words(["process", "sync"]),
+        "What a record outlives before its command runs: the process (the default), or a loss of power."),
       Key("checkpoint", .mapping(.checkpoint), "Where the signed heads of the trail are kept, too."),
-    ],
-    planned: ["durability"])
+    ])
 
   static let checkpoint = MappingShape(
     "checkpoint",

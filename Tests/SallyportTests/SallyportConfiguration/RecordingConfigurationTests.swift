@@ -65,6 +65,7 @@ struct RecordingConfigurationTests {
     arguments: [
       ("gateway: { audit: { binds: no } }", "1:28: unknown binds \"no\""),
       ("gateway: { audit: { bind: on } }", "1:21: unknown key \"bind\" in audit"),
+      ("gateway: { audit: { durability: synk } }", "1:33: unknown durability \"synk\""),
       ("gateway: { audit: { checkpoint: { file: [] } } }", "1:41: the file of checkpoint must be text, not a list"),
       ("gateway: { audit: on }", "1:19: audit must be a mapping of keys and values, not text"),
       ("gateway: { recording: { rows: raw } }", "1:31: rows \"raw\" is not available in this version"),

@@ -48,6 +48,12 @@ final class WireConnection: @unchecked Sendable {
     }
   }
 
+  /// Whether something comes in this time; nothing is taken.
+  func hasInput(withinMilliseconds limit: Int32) -> Bool {
+    var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return !input.isEmpty || poll(&event, 1, limit) > 0
+  }
+
   /// A packet without a type byte, as connections begin with.
   func nextPacket() -> [UInt8]? {
     while true {

@@ -64,7 +64,7 @@ final class SocketDriver: TranscriptDriver {
   }
 
   /// Signs ana in by her token; returns the cancel key as its eight bytes.
-  private static func signIn(_ client: WireConnection, _ token: String) throws -> [UInt8] {
+  static func signIn(_ client: WireConnection, _ token: String) throws -> [UInt8] {
     let body = WireFrame.integer(Int32(196_608)) + Array("user\0ana\0database\0shop\0\0".utf8)
     client.send(WireFrame.integer(Int32(body.count + 4)) + body)
     var key: [UInt8] = []
