@@ -124,6 +124,9 @@ extension TrialCatalog {
       oids[name] = oid
       contents.usableSchemas.insert(parts[0])
       contents.relations.append(CatalogSnapshot.Relation(oid: oid, schema: parts[0], name: parts[1]))
+      contents.columns[oid] = relations[name]?.enumerated().map { index, column in
+        CatalogSnapshot.Column(Int16(clamping: index + 1), column)
+      }
     }
     for (view, reads) in views {
       for name in reads {
