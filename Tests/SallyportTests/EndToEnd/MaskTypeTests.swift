@@ -25,7 +25,7 @@ struct EndToEndMaskTypeTests {
   private static let masks = [
     "redact": "redact", "nothing": "\"null\"", "fixed": "{ fixed: \"7\" }", "hash": "hash",
     "bucket": "{ bucket: { date: year, number: 1000000 } }", "partial": "{ partial: { keep_first: 1 } }",
-    "format": "{ partial: { keep_last: 1, keep_format: true } }",
+    "format": "{ partial: { keep_last: 1, keep: format } }",
   ]
 
   private func schema() -> (sql: String, names: [String]) {

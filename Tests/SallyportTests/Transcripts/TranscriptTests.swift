@@ -59,8 +59,11 @@ enum TranscriptRun {
   }
 
   /// What the policy says to ana on the connection `shop`.
-  static func policy(_ name: String) throws -> ScopedPolicy {
-    let configuration = try configuration(TranscriptFolder.policy(name), file: name)
+  static func policy(_ name: String) throws -> ScopedPolicy { try policy(of: TranscriptFolder.policy(name), name) }
+
+  /// Of a whole configuration, as Ana meets it on the shop.
+  static func policy(of text: String, _ name: String = "policy.yaml") throws -> ScopedPolicy {
+    let configuration = try configuration(text, file: name)
     guard let ana = configuration.subject(user: "ana", connection: "shop", clientAddress: "127.0.0.1") else {
       throw TranscriptMistake("\(name) has no user ana or no connection shop")
     }
