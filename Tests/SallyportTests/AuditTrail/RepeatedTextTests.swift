@@ -122,8 +122,8 @@ import Testing
       try lane.permitted(CommandID(id), command, in: session, policy: "p")
       try lane.append(decided(filling, id: id, action: .deny))
     }
-    let count = try Set(fixture.records().map(\.segment)).reduce(0) { try $0 + count("'often'", in: $1) }
-    #expect(count > 2 && count < 10)
+    let said = try Set(fixture.records().map(\.segment)).reduce(0) { try $0 + count("'often'", in: $1) }
+    #expect(said > 2 && said < 10)
     #expect(try entries().filter { $0.text == command.text }.count == 200)
   }
 
