@@ -150,24 +150,8 @@ extension AnalysisCache {
 
   static func isEqual(_ text: String, _ bytes: UnsafeRawBufferPointer) -> Bool {
     text.utf8.withContiguousStorageIfAvailable { mine in
-      isEqual(UnsafeRawBufferPointer(mine), bytes)
+      UnsafeRawBufferPointer(mine).holdsSame(as: bytes)
     } ?? text.utf8.elementsEqual(bytes)
-  }
-
-  static func isEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-    guard a.count == b.count else { return false }
-    var at = 0
-    while at + 8 <= a.count {
-      if a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self) {
-        return false
-      }
-      at += 8
-    }
-    while at < a.count {
-      if a[at] != b[at] { return false }
-      at += 1
-    }
-    return true
   }
 
   /// Multiplies eight bytes at a time and folds the halves of the product, as wyhash does.

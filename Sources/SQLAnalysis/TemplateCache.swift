@@ -79,7 +79,7 @@ struct TemplateCache {
     let first = (Int(truncatingIfNeeded: hash) & mask) * TemplateCache.ways
     for index in first..<(first + TemplateCache.ways) {
       guard hashes[index] == hash, let form = entries[index]?.form else { continue }
-      if scratch.withBytes({ mine in form.withUnsafeBytes { AnalysisCache.isEqual($0, mine) } }) { return index }
+      if scratch.withBytes({ mine in form.withUnsafeBytes { $0.holdsSame(as: mine) } }) { return index }
     }
     return nil
   }

@@ -1,3 +1,4 @@
+import AccessModel
 import NIOCore
 
 /// What was found out for results of the same columns, so that a statement that runs again asks for nothing.
@@ -22,25 +23,9 @@ struct KnownColumns {
   func find(_ body: UnsafeRawBufferPointer, version: UInt64) -> RowMask?? {
     guard version == self.version else { return nil }
     for index in entries.indices where entries[index].body.count == body.count {
-      if entries[index].body.withUnsafeBytes({ KnownColumns.isEqual(body, $0) }) { return .some(entries[index].mask) }
+      if entries[index].body.withUnsafeBytes({ body.holdsSame(as: $0) }) { return .some(entries[index].mask) }
     }
     return nil
-  }
-
-  /// Of two that are equally long.
-  private static func isEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-    var at = 0
-    while at + 8 <= a.count {
-      if a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self) {
-        return false
-      }
-      at += 8
-    }
-    while at < a.count {
-      if a[at] != b[at] { return false }
-      at += 1
-    }
-    return true
   }
 
   mutating func add(_ body: ByteBuffer, _ mask: RowMask?, version: UInt64) {

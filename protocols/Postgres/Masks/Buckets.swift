@@ -46,13 +46,9 @@ struct BucketMask: Hashable, Sendable {
   }
 
   private func float(_ value: ArraySlice<UInt8>) -> [UInt8]? {
-    guard let width = bucket.number else { return nil }
-    let bits = value.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    let number =
-      !isBinary
-      ? Double(String(decoding: value, as: UTF8.self))
-      : value.count == 4 ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))) : Double(bitPattern: bits)
-    guard let number, number.isFinite, number.magnitude < 1e15 else { return nil }
+    guard let width = bucket.number, let number = ValueType.double(value, isBinary: isBinary), number.isFinite,
+      number.magnitude < 1e15
+    else { return nil }
     let start = (number / Double(width)).rounded(.down) * Double(width)
     guard isBinary else { return Array(String(Int64(start)).utf8) }
     return type == .float4 ? bigEndian(Float(start).bitPattern) : bigEndian(start.bitPattern)

@@ -101,8 +101,8 @@ struct KeyedHash: Hashable, Sendable {
     case .numeric:
       let number = isBinary ? NumericValue(binary: value) : NumericValue(text: value)
       return number?.canonical ?? Array(value)
-    case .float4: return float(value).map { Array("\(Float($0))".utf8) } ?? Array(value)
-    case .float8: return float(value).map { Array("\($0)".utf8) } ?? Array(value)
+    case .float4: return ValueType.double(value, isBinary: isBinary).map { Array("\(Float($0))".utf8) } ?? Array(value)
+    case .float8: return ValueType.double(value, isBinary: isBinary).map { Array("\($0)".utf8) } ?? Array(value)
     case .date, .timestamp, .timestampWithZone:
       return type.moment(value, isBinary: isBinary).map { Array(String($0).utf8) } ?? Array(value)
     case .uuid: return isBinary ? Array(value) : ValueType.uuidBytes(value) ?? Array(value)
@@ -120,8 +120,11 @@ struct KeyedHash: Hashable, Sendable {
     let number = value.reduce(isNegative ? UInt64.max : 0) { $0 << 8 | UInt64($1) }
     return Array(String(Int64(bitPattern: number)).utf8)
   }
+}
 
-  private func float(_ value: ArraySlice<UInt8>) -> Double? {
+extension ValueType {
+  /// A float4 or float8 in either format; nil for what is none.
+  static func double(_ value: ArraySlice<UInt8>, isBinary: Bool) -> Double? {
     guard isBinary else { return Double(String(decoding: value, as: UTF8.self)) }
     let bits = value.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     switch value.count {
@@ -130,9 +133,7 @@ struct KeyedHash: Hashable, Sendable {
     default: return nil
     }
   }
-}
 
-extension ValueType {
   /// Of `\x0a1b`; nil for the older escape form.
   static func hexBytes(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     guard text.starts(with: "\\x".utf8), text.count.isMultiple(of: 2) else { return nil }
