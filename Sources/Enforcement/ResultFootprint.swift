@@ -8,7 +8,7 @@ extension Command {
   public func sourced(_ columns: [ResultColumn]) -> [ResultColumn] {
     guard let sources = sources(columns) else { return columns }
     return zip(columns, sources).map { column, source in
-      guard column.origin == .computed else { return column }
+      guard column.origin == .computed, column.source == nil else { return column }
       return ResultColumn(name: column.name, origin: .computed, source: source)
     }
   }

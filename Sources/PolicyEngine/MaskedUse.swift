@@ -53,7 +53,7 @@ extension ScopedMask {
   private func refuse(_ columns: ColumnSet, _ why: String, hint: String?) -> Denial {
     let known = columns.columns.sorted().first { mayMatch($0.path) }
     let reason =
-      known.map { "\($0) is masked and \(why)" }
+      known.map { "column \($0) is masked and \(why)" }
       ?? "which columns this uses could not be worked out, and a masked column \(why)"
     return Denial(rule: name, reason: reason, hint: hint)
   }

@@ -19,14 +19,14 @@ enum BuiltinFunctionNames {
     """
   static let dangerous = """
     binary_upgrade_create_empty_extension binary_upgrade_set_missing_value binary_upgrade_set_next_array_pg_type_oid
-    binary_upgrade_set_next_attribute_versions binary_upgrade_set_next_heap_pg_class_oid
-    binary_upgrade_set_next_heap_relfilenode binary_upgrade_set_next_index_pg_class_oid
-    binary_upgrade_set_next_index_relfilenode binary_upgrade_set_next_multirange_array_pg_type_oid
-    binary_upgrade_set_next_multirange_pg_type_oid binary_upgrade_set_next_pg_authid_oid
-    binary_upgrade_set_next_pg_enum_oid binary_upgrade_set_next_pg_tablespace_oid
-    binary_upgrade_set_next_pg_type_oid binary_upgrade_set_next_toast_pg_class_oid
-    binary_upgrade_set_next_toast_relfilenode binary_upgrade_set_record_init_privs cursor_to_xml cursor_to_xmlschema
-    database_to_xml database_to_xml_and_xmlschema database_to_xmlschema lo_export lo_import pg_current_logfile
+    binary_upgrade_set_next_heap_pg_class_oid binary_upgrade_set_next_heap_relfilenode
+    binary_upgrade_set_next_index_pg_class_oid binary_upgrade_set_next_index_relfilenode
+    binary_upgrade_set_next_multirange_array_pg_type_oid binary_upgrade_set_next_multirange_pg_type_oid
+    binary_upgrade_set_next_pg_authid_oid binary_upgrade_set_next_pg_enum_oid
+    binary_upgrade_set_next_pg_tablespace_oid binary_upgrade_set_next_pg_type_oid
+    binary_upgrade_set_next_toast_pg_class_oid binary_upgrade_set_next_toast_relfilenode
+    binary_upgrade_set_record_init_privs cursor_to_xml cursor_to_xmlschema database_to_xml
+    database_to_xml_and_xmlschema database_to_xmlschema lo_export lo_import pg_current_logfile
     pg_event_trigger_ddl_commands pg_event_trigger_dropped_objects pg_event_trigger_table_rewrite_oid
     pg_event_trigger_table_rewrite_reason pg_extension_config_dump pg_hba_file_rules pg_ident_file_mappings
     pg_logical_emit_message pg_logical_slot_get_binary_changes pg_logical_slot_get_changes
@@ -50,6 +50,20 @@ enum BuiltinFunctionNames {
     pg_stat_get_slru pg_stat_get_subscription pg_stat_get_subscription_stats pg_stat_get_wal
     pg_stat_get_wal_receiver pg_stat_get_wal_senders pg_timezone_abbrevs pg_timezone_names pg_walfile_name_offset
     pg_xact_commit_timestamp_origin ts_debug ts_parse ts_token_type
+    """
+  static let rows = """
+    aclexplode generate_series generate_subscripts json_array_elements json_array_elements_text json_each
+    json_each_text json_object_keys json_populate_recordset json_to_recordset jsonb_array_elements
+    jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_keys jsonb_path_query jsonb_path_query_tz
+    jsonb_populate_recordset jsonb_to_recordset pg_available_extension_versions pg_available_extensions pg_config
+    pg_cursor pg_extension_update_paths pg_get_backend_memory_contexts pg_get_catalog_foreign_keys pg_get_keywords
+    pg_get_multixact_members pg_get_publication_tables pg_get_replication_slots pg_get_shmem_allocations
+    pg_get_wal_resource_managers pg_listening_channels pg_lock_status pg_mcv_list_items pg_options_to_table
+    pg_partition_ancestors pg_partition_tree pg_prepared_statement pg_prepared_xact pg_show_all_settings
+    pg_show_replication_origin_status pg_snapshot_xip pg_stat_get_activity pg_stat_get_backend_idset
+    pg_stat_get_progress_info pg_stat_get_recovery_prefetch pg_stat_get_slru pg_stat_get_subscription
+    pg_stat_get_wal_senders pg_tablespace_databases pg_timezone_abbrevs pg_timezone_names regexp_matches
+    regexp_split_to_table string_to_table ts_debug ts_parse ts_token_type txid_snapshot_xip unnest
     """
   static let harmless = """
     abbrev abs aclcontains acldefault aclexplode aclinsert aclitem aclitemeq aclremove acos acosd acosh age

@@ -44,7 +44,10 @@ enum BuiltinFunction: Sendable {
   static func named(_ name: String) -> BuiltinFunction? { all[name] }
 
   /// True when the function returns a row, so that `(f(x)).field` reads a field and calls nothing.
-  static func returnsRow(_ name: String) -> Bool { rows.contains(name) }
+  static func returnsRow(_ name: String) -> Bool { composite.contains(name) }
+
+  /// True when the function returns a set, so that how many rows there are tells something of its arguments.
+  static func returnsSet(_ name: String) -> Bool { sets.contains(name) }
 
   private static let all: [String: BuiltinFunction] = {
     var all: [String: BuiltinFunction] = [:]
@@ -55,7 +58,8 @@ enum BuiltinFunction: Sendable {
     return all
   }()
 
-  private static let rows = Set(words(BuiltinFunctionNames.composite))
+  private static let composite = Set(words(BuiltinFunctionNames.composite))
+  private static let sets = Set(words(BuiltinFunctionNames.rows))
 
   /// Helpers of information_schema that drivers call.
   static let informationSchema: Set<String> = [

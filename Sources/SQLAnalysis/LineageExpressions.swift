@@ -174,11 +174,10 @@ extension LineageWalk {
     }
   }
 
-  /// Functions of PostgreSQL's own by which a value can be told without being seen: they take as long, or make as many
-  /// rows, as it says.
+  /// Functions of PostgreSQL's own by which a value can be told without being seen: they take as long as it says. Those
+  /// that return sets make as many rows as it says.
   private static let telling: Set<String> = [
-    "generate_series", "generate_subscripts", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "regexp_split_to_table",
-    "string_to_table", "regexp_matches", "starts_with", "texteq", "textlike", "like", "notlike", "regexp_like",
+    "pg_sleep", "pg_sleep_for", "pg_sleep_until", "starts_with", "texteq", "textlike", "like", "notlike", "regexp_like",
   ]
   /// Those that leave it where others can find it.
   private static let leaving: Set<String> = [
@@ -195,7 +194,7 @@ extension LineageWalk {
     }
     let name = tape.text(last)
     let schema = parts.count > 1 ? tape.text(parts[parts.count - 2]) : nil
-    let (carried, use) = call(schema, name)
+    let (carried, use) = call(schema, name, isTelling: !unnestsRows(part.node, name))
     take(carried, part.use.subtracting(.rows), &value)
     let outer = part.use.contains(.rows) ? part.use.subtracting(.rows).union(.predicate) : part.use
     for child in tape.children(part.node) where tape[child].field != .funcname {
@@ -204,15 +203,31 @@ extension LineageWalk {
     }
   }
 
+  /// True for unnest of an array that has an element for each row or each term, whatever these hold.
+  private func unnestsRows(_ call: UInt32, _ name: String) -> Bool {
+    guard name == "unnest" else { return false }
+    let arguments = tape.child(call, .args)
+    return arguments != 0
+      && tape.children(arguments).allSatisfy { argument in
+        switch tape.kind(argument) {
+        case .aArrayExpr: true
+        case .subLink: tape.text(argument, .subLinkType) == "ARRAY_SUBLINK"
+        case _: false
+        }
+      }
+  }
+
   /// What a call brings besides its arguments, and what becomes of those.
-  private mutating func call(_ schema: String?, _ name: String) -> (ColumnSet, ValueUse) {
+  private mutating func call(_ schema: String?, _ name: String, isTelling: Bool) -> (ColumnSet, ValueUse) {
     var carried = ColumnSet.none
     var use = ValueUse.plain
     if schema == "information_schema", BuiltinFunction.informationSchema.contains(name) { return (carried, use) }
     let builtin = schema == nil || schema == "pg_catalog" ? BuiltinFunction.named(name) : nil
     switch builtin {
     case .harmless:
-      if LineageWalk.telling.contains(name) { use.formUnion(.predicate) }
+      if LineageWalk.telling.contains(name) || isTelling && BuiltinFunction.returnsSet(name) {
+        use.formUnion(.predicate)
+      }
       if LineageWalk.leaving.contains(name) { use = .sink }
     case .writes, .administers: use = .sink
     case .dangerous: return (.everything, .sink)

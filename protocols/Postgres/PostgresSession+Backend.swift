@@ -226,6 +226,8 @@ extension PostgresSession {
   private func resultColumn(_ column: RowDescription.Column) -> ResultColumn {
     let name = String(buffer: column.name)
     guard column.table != 0 else { return ResultColumn(name: name, origin: .computed) }
+    // System columns (ctid, xmin …) hold nothing of a user's.
+    if column.attribute < 0 { return ResultColumn(name: name, origin: .computed, source: .constant) }
     guard let relation = relations[column.table] ?? nil, let stored = relation.columns[column.attribute] else {
       return ResultColumn(name: name, origin: .unresolved)
     }

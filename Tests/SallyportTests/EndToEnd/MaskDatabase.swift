@@ -1,6 +1,6 @@
 import Foundation
 
-/// The database that `fixtures/sql/mask-evasions.sql` and `mask-keeps.sql` meet, with values that nothing else looks like.
+/// The database that `fixtures/sql/mask-evasions.sql`, `mask-oracles.sql` and `mask-keeps.sql` meet, with values that nothing else looks like.
 struct MaskDatabase {
   let name: String
   /// Every masked value.

@@ -80,6 +80,18 @@ struct EndToEndMaskTests {
     }
   }
 
+  @Test("what would tell a masked value without showing it is refused by the rule")
+  func oracles() throws {
+    let database = try MaskDatabase.create()
+    try withGateway(try database.configuration()) { gateway in
+      let lines = try lines("mask-oracles.sql")
+      let answers = try answers(gateway.dsn("ana", try gateway.token("ana")), lines)
+      for (line, answer) in zip(lines, answers) {
+        #expect(answer.contains("permission denied by rule"), "\(line)\n\(answer)")
+      }
+    }
+  }
+
   @Test("what masks do not concern comes back as PostgreSQL says it, byte for byte")
   func keeps() throws {
     let database = try MaskDatabase.create()
