@@ -56,6 +56,9 @@ public final class AuditDirectory: Sendable {
   /// Where the trail of a data folder is.
   public static func path(data: String) -> String { "\(data)/audit" }
 
+  /// The lane of what the gateway itself does, and of control verbs.
+  public static let controlLane = "control"
+
   /// True for what may name a lane: 1 to 64 lower-case letters, digits and hyphens.
   public static func isLaneName(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= SegmentFormat.laneNameLimit

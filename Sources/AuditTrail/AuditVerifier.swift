@@ -26,14 +26,32 @@ public struct VerificationReport: Hashable, Sendable, Codable {
     public var keyIsTheirs: Bool
     public var fault: String?
   }
+  /// Recorded results, as far as the trail knows of them.
+  public struct Recordings: Hashable, Sendable, Codable {
+    /// Results that records name.
+    public var results: UInt64 = 0
+    /// Bytes that were read and are what they were.
+    public var bytes: UInt64 = 0
+    /// Results whose recording was taken away because of its age, as the trail says.
+    public var removed: UInt64 = 0
+    /// Results whose recording is gone otherwise, and those that were changed or cut off.
+    public var lost: UInt64 = 0
+    public var damaged: UInt64 = 0
+    /// The first that is not what it was, with its place.
+    public var fault: String?
+  }
   public var lanes: [Lane]
   /// nil when the trail has no seals.
   public var seals: Seals?
+  /// nil when they were not to be looked at.
+  public var recordings: Recordings?
   /// True when the heads of an earlier check were compared.
   public var comparedHeads: Bool
 
   /// True when no fault was found; `claim` says what that means.
-  public var isSound: Bool { seals?.fault == nil && lanes.allSatisfy { $0.fault == nil } }
+  public var isSound: Bool {
+    seals?.fault == nil && recordings?.fault == nil && lanes.allSatisfy { $0.fault == nil }
+  }
 
   /// What the check shows and what it cannot show (DECISIONS 24).
   public var claim: String {
@@ -68,6 +86,8 @@ public struct VerificationBasis: Sendable {
   public var seals: [Seal] = []
   /// The seal that the store beside the trail kept, which the trail must have, too.
   public var stored: Seal?
+  /// The data folder whose recordings are compared with the trail; nil: they are not looked at.
+  public var recordings: String?
 
   public init() {}
 }
@@ -76,22 +96,30 @@ public struct VerificationBasis: Sendable {
 public enum AuditVerifier {
   /// - Parameter directory: the trail's own folder, `<data>/audit`. Gateways may be writing to it.
   ///
-  /// Throws only when the folder cannot be read; what is wrong with the trail is in the report.
+  /// Throws only when the folder cannot be read; what is wrong with the trail is in the report. `progress` is called
+  /// after each record.
   public static func verify(
-    _ directory: String, _ basis: VerificationBasis = VerificationBasis()
+    _ directory: String, _ basis: VerificationBasis = VerificationBasis(), progress: (() -> Void)? = nil
   ) throws(AuditFailure) -> VerificationReport {
     let (seals, limit, sealed) = check(directory, basis)
     var expected = basis.heads ?? []
     let kept = basis.seals + [basis.stored].compactMap { $0 }
     for seal in kept { if case .heads(let standings) = seal.content { expected += standings.map(\.head) } }
     let names = Set(try AuditReader(directory: directory).lanes()).union(expected.map(\.lane)).union(sealed).sorted()
+    var recordings = basis.recordings.map { RecordingCheck(data: $0) }
     let lanes = names.map { name in
       verify(
         LaneCursor(directory: directory, lane: name, checksUnused: true), trail: directory, limit: limit,
-        expected: expected.filter { $0.lane == name })
+        expected: expected.filter { $0.lane == name }
+      ) {
+        recordings?.compare($0)
+        progress?()
+      }
     }
+    let reader = AuditReader(directory: directory)
     return VerificationReport(
-      lanes: lanes, seals: seals, comparedHeads: basis.heads != nil || !basis.seals.isEmpty)
+      lanes: lanes, seals: seals, recordings: recordings?.end(reader.records(ofLane: AuditDirectory.controlLane)),
+      comparedHeads: basis.heads != nil || !basis.seals.isEmpty)
   }
 
   // MARK: Seals
@@ -139,7 +167,7 @@ public enum AuditVerifier {
   // MARK: Lanes
 
   private static func verify(
-    _ cursor: LaneCursor, trail: String, limit: UInt64, expected: [AuditHead]
+    _ cursor: LaneCursor, trail: String, limit: UInt64, expected: [AuditHead], _ visit: (AuditRecord) -> Void
   ) -> VerificationReport.Lane {
     var cursor = cursor
     var lane = VerificationReport.Lane(
@@ -157,6 +185,7 @@ public enum AuditVerifier {
           last = record.hash
           try compare(record, with: &pending)
           try seals?.compare(record)
+          visit(record)
         }
         for closed in cursor.takeClosed() { try seals?.compare(closed) }
       } while try cursor.end() == .grown

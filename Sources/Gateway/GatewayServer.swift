@@ -81,43 +81,47 @@ public final class GatewayServer: Sendable {
     let context = context
     let segments = DeferredWork(context.pool)
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let controlLane = try GatewayServer.openLane("control", on: controlGroup.next(), segments, audit, options)
+    let controlLane = try GatewayServer.openLane(
+      AuditDirectory.controlLane, on: controlGroup.next(), segments, audit, options)
     self.controlLane = controlLane
     reactors = try (0..<(configuration.gateway.threads ?? System.coreCount)).map { try Reactor(name: "loop-\($0)") }
     states = try reactors.enumerated().map { index, reactor in
       let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, segments, audit, options)
       return try reactor.submit {
-        let state = NIOLoopBound(LoopState(loop: reactor, lane: lane.value, functions: functions), eventLoop: reactor)
-        if configuration.gateway.audit.durability == .sync {
-          state.value.commit = GroupCommit(lane.value, on: reactor, pool: context.pool, sync: options.auditSync)
-        }
+        let state = NIOLoopBound(
+          LoopState(loop: reactor, lane: lane.value, functions: functions) {
+            GroupCommit($0.lane, on: $0.loop, pool: context.pool, sync: options.auditSync)
+          }, eventLoop: reactor)
+        state.value.keep(configuration.gateway.audit.durability)
         let pause = options.deadlines.sweep
         reactor.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in state.value.sweep() }
         return state
       }.wait()
     }
+    webhooks = WebhookSender(
+      loop: controlGroup.next(), regions: context.dialler.regions, directory: configuration.directory, logger: logger)
     let sealing = try AuditSealing.prepare(
       audit,
       lanes: [controlLane] + states.map { state in try state.eventLoop.submit { state.value.boundLane }.wait() },
-      data: data, context)
+      data: data, context, webhooks)
     self.sealing = sealing
     try controlLane.eventLoop.submit {
       try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
     sealing.compareWithStore()
-    RecordingSweep(context: context, lane: controlLane)?.start()
-    webhooks = WebhookSender(
-      loop: controlGroup.next(), regions: context.dialler.regions, directory: configuration.directory, logger: logger)
+    RecordingSweep(context: context, lane: controlLane).start()
     try GatewayServer.startDesk(context, controlLane, webhooks, every: options.deadlines.sweep)
     (listener, address) = try GatewayServer.listen(context, reactors, states)
-    let reloader = ConfigurationReloader(context, states, controlLane, data: data, origin: options.origin)
+    let reloader = ConfigurationReloader(
+      context, states, controlLane, sealing, webhooks, data: data, origin: options.origin)
     self.reloader = reloader
     control = try GatewayServer.listenControl(
       ControlClient.socketPath(data: data), context, controlGroup, controlLane, sealing, reloader)
     controlGroup.next().scheduleRepeatedTask(
       initialDelay: options.auditSealInterval, delay: options.auditSealInterval
     ) { _ in context.pool.submit { _ in _ = try? sealing.seal() } }
-    let probe = StatusProbe(context: context, states: states, data: data, startedAt: Clock.seconds())
+    let probe = StatusProbe(
+      context: context, states: states, sealing: sealing, data: data, startedAt: Clock.seconds())
     health = try HealthServer.listen(on: configuration.gateway.listenConsole, probe, controlGroup)
     watch = options.origin.flatMap { [logger] origin in
       FileWatch(path: origin.path, quiet: options.quiet) {
@@ -167,7 +171,6 @@ public final class GatewayServer: Sendable {
     reloader.close()
     try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
     try? health?.close().wait()
-    webhooks.stop()
     try? control.close().wait()
     for state in states {
       try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
@@ -180,6 +183,8 @@ public final class GatewayServer: Sendable {
     }.wait()
     for state in states { try? state.eventLoop.submit { state.value.lane.close() }.wait() }
     _ = try? sealing.seal()
+    sealing.awaitOutside(seconds: 3)
+    webhooks.stop()
     for reactor in reactors { reactor.stop() }
     try? controlGroup.syncShutdownGracefully()
     context.analyzer.stop()
@@ -217,10 +222,6 @@ public final class GatewayServer: Sendable {
   private static func startDesk(
     _ context: GatewayContext, _ lane: NIOLoopBound<AuditLane>, _ sender: WebhookSender, every pause: TimeAmount
   ) throws {
-    let configuration = context.configuration
-    let webhook = configuration.approvals.webhook.map {
-      ApprovalWebhook(settings: $0, sender: sender, desk: context.desk, gateway: configuration.gateway.name)
-    }
     let (desk, pool, logger) = (context.desk, context.pool, context.logger)
     try desk.start(
       record: { event in
@@ -229,7 +230,14 @@ public final class GatewayServer: Sendable {
             logger.error("audit record failed", metadata: ["error": "\(error)"])
           }
         }
-      }, announce: { webhook?.announce($0) })
+      },
+      announce: { pending in
+        // The one in force: it may have changed since.
+        let configuration = context.configuration
+        guard let settings = configuration.approvals.webhook else { return }
+        ApprovalWebhook(settings: settings, sender: sender, desk: desk, gateway: configuration.gateway.name)
+          .announce(pending)
+      })
     lane.eventLoop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
       if !desk.isIdle { pool.submit { _ in desk.sweep() } }
     }

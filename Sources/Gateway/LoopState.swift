@@ -2,6 +2,7 @@ import AuditTrail
 import NIOCore
 import Postgres
 import SQLAnalysis
+import SallyportConfiguration
 
 /// What the sessions of one event loop share without a lock: the audit lane and the analyses of statements seen before.
 final class LoopState: StatementAnalyses {
@@ -9,7 +10,8 @@ final class LoopState: StatementAnalyses {
   let lane: AuditLane
   var boundLane: NIOLoopBound<AuditLane> { NIOLoopBound(lane, eventLoop: loop) }
   /// nil where the end of the process is all that records must outlive.
-  var commit: GroupCommit?
+  private(set) var commit: GroupCommit?
+  private let makeCommit: (LoopState) -> GroupCommit
   private var cache: AnalysisCache
   private(set) var functions: FunctionCatalog
   private var contexts = NamedContexts()
@@ -21,11 +23,23 @@ final class LoopState: StatementAnalyses {
   /// Those that have limits of time, for `sweep`.
   var watched: [ObjectIdentifier: PostgresConnection] = [:]
 
-  init(loop: Reactor, lane: AuditLane, functions: FunctionCatalog) {
+  /// `makeCommit` gives what waits for the disk, where `durability: sync` asks for it.
+  init(
+    loop: Reactor, lane: AuditLane, functions: FunctionCatalog, makeCommit: @escaping (LoopState) -> GroupCommit
+  ) {
+    self.makeCommit = makeCommit
     self.loop = loop
     self.lane = lane
     self.functions = functions
     cache = AnalysisCache()
+  }
+
+  /// What records must outlive from now on. Sessions that wait for the disk are still woken by what they wait for.
+  func keep(_ durability: AuditSettings.Durability) {
+    switch durability {
+    case .process: commit = nil
+    case .sync: if commit == nil { commit = makeCommit(self) }
+    }
   }
 
   /// What was analysed by others is forgotten.

@@ -12,15 +12,11 @@ struct RecordingSweep: Sendable {
   static let limit = 10_000
   private static let pause = TimeAmount.hours(1)
 
-  let keepSeconds: Int64
   private let data: String
   private let context: GatewayContext
   private let lane: NIOLoopBound<AuditLane>
 
-  /// nil where recordings are kept for ever.
-  init?(context: GatewayContext, lane: NIOLoopBound<AuditLane>) {
-    guard let keep = context.configuration.gateway.recording.keepSeconds else { return nil }
-    keepSeconds = keep
+  init(context: GatewayContext, lane: NIOLoopBound<AuditLane>) {
     data = context.data
     self.context = context
     self.lane = lane
@@ -37,18 +33,22 @@ struct RecordingSweep: Sendable {
   /// Looks now and every hour.
   func start() {
     lane.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: RecordingSweep.pause) { _ in
-      context.pool.submit { _ in look(now: Clock.seconds()) }
+      // Asked for each time: a reload may have changed it. nil where recordings are kept for ever.
+      guard let keep = context.configuration.gateway.recording.keepSeconds else { return }
+      context.pool.submit { _ in look(now: Clock.seconds(), keepSeconds: keep) }
     }
   }
 
   /// Blocks on files; `now` in seconds since 1970.
-  func look(now: Int64) {
+  func look(now: Int64, keepSeconds: Int64) {
     let live = Set(context.live.all.map(\.facts.session))
     let old = RecordingSweep.expired(in: RecordingFile.folder(data: data), before: now - keepSeconds, without: live)
     for start in stride(from: 0, to: min(old.count, RecordingSweep.limit), by: RecordingSweep.batch) {
       let names = Array(old[start..<min(start + RecordingSweep.batch, old.count)])
       // What cannot be recorded is not done.
-      guard record(names) else { return context.logger.error("recordings could not be swept: the audit trail fails") }
+      guard record(names, keepSeconds) else {
+        return context.logger.error("recordings could not be swept: the audit trail fails")
+      }
       for name in names { unlink("\(RecordingFile.folder(data: data))/\(name).rec") }
     }
   }
@@ -67,7 +67,7 @@ struct RecordingSweep: Sendable {
     }.sorted()
   }
 
-  private func record(_ names: [String]) -> Bool {
+  private func record(_ names: [String], _ keepSeconds: Int64) -> Bool {
     let event = AuditEvent.administration(
       actor: "gateway", verb: "recordings.sweep",
       subject: "\(names.count) older than \(keepSeconds) s: \(names.joined(separator: " "))")

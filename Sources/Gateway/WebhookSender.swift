@@ -88,8 +88,27 @@ final class WebhookSender: Sendable {
     }
   }
 
+  /// Asks the place of a webhook what it takes, and posts nothing. Blocks. Returns the status that it answered, whatever
+  /// it is: that something answered over a TLS that was checked is what is to be known.
+  func probe(_ webhook: WebhookSettings) throws -> UInt {
+    _ = try webhook.secret.resolve(relativeTo: directory)
+    return try exchange(
+      with: webhook,
+      { try HTTPClient.Request(url: webhook.url, method: .OPTIONS, headers: ["user-agent": "sallyport"]) }
+    ).wait()
+  }
+
   /// Anew each time: the address may have changed, and the timestamp has.
   private func send(_ webhook: WebhookSettings, _ body: [UInt8], secret: String) -> EventLoopFuture<Void> {
+    exchange(with: webhook) { try WebhookSender.request(webhook, body, secret: secret) }
+      .flatMapThrowing { status in
+        guard (200..<300).contains(status) else { throw DialFailure(message: "it answered \(status)") }
+      }
+  }
+
+  private func exchange(
+    with webhook: WebhookSettings, _ request: @escaping @Sendable () throws -> HTTPClient.Request
+  ) -> EventLoopFuture<UInt> {
     let end = NIODeadline.now() + patience.deadline
     return dialler.addresses(of: Endpoint(host: webhook.host, port: webhook.port), region: nil, on: loop)
       .flatMap { [self] addresses in
@@ -99,6 +118,8 @@ final class WebhookSender: Sendable {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.dnsOverride = [webhook.host: address]
         configuration.httpVersion = .http1Only
+        // Why it failed is to be known; whether it is tried again is decided here.
+        configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .shared(loop), configuration: configuration)
         let isKept = state.withLockedValue { state in
           if !state.isStopped { state.clients[ObjectIdentifier(client)] = client }
@@ -106,7 +127,7 @@ final class WebhookSender: Sendable {
         }
         let sent =
           isKept
-          ? request(webhook, body, secret: secret).flatMap { self.post($0, by: client, until: end) }
+          ? loop.makeCompletedFuture { try request() }.flatMap { self.exchange($0, by: client, until: end) }
           : loop.makeFailedFuture(DialFailure(message: "the gateway stops"))
         return sent.always { [self] _ in
           state.withLockedValue { $0.clients[ObjectIdentifier(client)] = nil }
@@ -115,31 +136,26 @@ final class WebhookSender: Sendable {
       }
   }
 
-  private func request(
+  private static func request(
     _ webhook: WebhookSettings, _ body: [UInt8], secret: String
-  ) -> EventLoopFuture<HTTPClient.Request> {
-    loop.makeCompletedFuture {
-      let timestamp = Clock.seconds()
-      return try HTTPClient.Request(
-        url: webhook.url, method: .POST,
-        headers: [
-          "content-type": "application/json", "user-agent": "sallyport",
-          "x-sallyport-timestamp": "\(timestamp)",
-          "x-sallyport-signature": WebhookSender.signature(of: body, at: timestamp, secret: secret),
-        ], body: .bytes(body))
-    }
+  ) throws -> HTTPClient.Request {
+    let timestamp = Clock.seconds()
+    return try HTTPClient.Request(
+      url: webhook.url, method: .POST,
+      headers: [
+        "content-type": "application/json", "user-agent": "sallyport",
+        "x-sallyport-timestamp": "\(timestamp)",
+        "x-sallyport-signature": WebhookSender.signature(of: body, at: timestamp, secret: secret),
+      ], body: .bytes(body))
   }
 
-  private func post(
+  /// The status of the answer.
+  private func exchange(
     _ request: HTTPClient.Request, by client: HTTPClient, until end: NIODeadline
-  ) -> EventLoopFuture<Void> {
+  ) -> EventLoopFuture<UInt> {
     client.execute(
       request: request, delegate: ResponseAccumulator(request: request, maxBodySize: 64 << 10), deadline: end
-    ).futureResult.flatMapThrowing { response in
-      guard (200..<300).contains(response.status.code) else {
-        throw DialFailure(message: "it answered \(response.status.code)")
-      }
-    }
+    ).futureResult.map(\.status.code)
   }
 
   /// `v1=` and HMAC-SHA256 over the timestamp, a full stop and the body, in hexadecimal.

@@ -12,6 +12,8 @@ public struct AuditSettings: Sendable, Hashable {
   public var recordsBinds = true
   /// File outside the data folder to which each new seal is added, as written; nil: none.
   public var checkpointFile: String?
+  /// Where each new seal is posted; nil: nowhere.
+  public var checkpointWebhook: WebhookSettings?
   public init() {}
 }
 
@@ -35,9 +37,15 @@ extension ConfigurationReader {
   /// `checkpoint:`, where the heads of the trail are kept beside the data folder.
   private func readCheckpoint(_ value: YAMLValue, into settings: inout AuditSettings) {
     guard var keys = MappingReader(value, "checkpoint", mistakes, .checkpoint) else { return }
-    let file = keys.require("file", "Write it like checkpoint: { file: /mnt/elsewhere/head.jsonl }.")
+    let (file, hook) = (keys.take("file"), keys.take("webhook"))
     keys.finish()
+    if file == nil, hook == nil {
+      mistakes.add(
+        value.place, "checkpoint has neither file nor webhook",
+        "Write it like checkpoint: { file: /mnt/elsewhere/head.jsonl }.")
+    }
     settings.checkpointFile = file.flatMap { text($0, "the file of checkpoint") }
+    settings.checkpointWebhook = hook.flatMap { webhook($0) }
   }
 }
 
@@ -56,8 +64,7 @@ extension MappingShape {
     "checkpoint",
     [
       Key(
-        "file", .text, "A file that whoever can write the data folder cannot change; each seal is added to it.",
-        required: true)
-    ],
-    planned: ["webhook"])
+        "file", .text, "A file that whoever can write the data folder cannot change; each seal is added to it."),
+      Key("webhook", .mapping(.webhook), "Where each seal is posted, as one line of JSON."),
+    ], anyOf: ["file", "webhook"])
 }

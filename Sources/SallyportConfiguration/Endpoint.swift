@@ -10,6 +10,13 @@ public struct Endpoint: Sendable, Hashable {
   }
 }
 
+extension Endpoint {
+  /// Whether what is sent to this host does not leave the machine: where secrets may travel in the clear.
+  public static func isThisMachine(_ host: String) -> Bool {
+    ["localhost", "127.0.0.1", "::1"].contains(host)
+  }
+}
+
 extension Endpoint: CustomStringConvertible {
   /// `host:port`, `[::1]:5432`.
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

@@ -45,7 +45,7 @@ extension ConfigurationReader {
       case .success(let endpoint) = Endpoint.parse(
         String(parts[1].prefix { !"/?#".contains($0) }), defaultPort: isPlain ? 80 : 443, lowestPort: 1)
     else { return refuse(value.place, "url is not the address of a webhook", "Write it like https://host/path.") }
-    if isPlain, !["localhost", "127.0.0.1", "::1"].contains(endpoint.host) {
+    if isPlain, !Endpoint.isThisMachine(endpoint.host) {
       return refuse(
         value.place, "url is not encrypted, and what is posted is not for everybody", "Use https:// instead.")
     }
@@ -60,7 +60,7 @@ extension MappingShape {
   static let webhook = MappingShape(
     "webhook",
     [
-      Key("url", .text, "https://…; http:// only to this machine.", required: true),
+      Key("url", .address, "https://…; http:// only to this machine.", required: true),
       Key("secret", .secret, "What messages are signed with, by HMAC-SHA256.", required: true),
     ])
 }

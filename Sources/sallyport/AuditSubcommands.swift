@@ -7,19 +7,28 @@ extension AuditCommand {
   struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Check every record of the trail, and name the first that is not as it was written.",
-      discussion: "Exit code 3 when the trail is not sound. Keep the heads that it prints somewhere else.")
+      discussion: """
+        Seals, what was kept elsewhere, and recordings are compared with it, too. Exit code 3 when the trail is not sound. \
+        Keep the heads that it prints somewhere else.
+        """)
     @Option(help: "The gateway's data folder.")
     var data = "data"
     @Option(
-      help: "What was kept elsewhere: a head as LANE:SEQUENCE:HASH, a seal, or a file of them; can be repeated.")
+      help: ArgumentHelp(
+        "What was kept elsewhere: a head as LANE:SEQUENCE:HASH, a seal, or a file or https:// address of them; - reads "
+          + "them from standard input. Can be repeated.", valueName: "head"))
     var head: [String] = []
     @Option(help: "The public key of the seals, kept elsewhere; default: audit-seal.pub in the data folder.")
     var key: String?
+    @Flag(name: .customLong("no-recordings"), help: "Do not read the recordings of results.")
+    var skipsRecordings = false
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
-      let report = try AuditVerifier.verify(AuditDirectory.path(data: data), try basis())
+      let progress = Progress("records checked")
+      let report = try AuditVerifier.verify(AuditDirectory.path(data: data), try basis()) { progress.step() }
+      progress.end()
       if json { try printJSON(report) } else { print(report) }
       guard report.isSound else { throw ExitCode(3) }
     }
@@ -40,6 +49,7 @@ extension AuditCommand {
         if let seal = kept.seal { basis.seals.append(try signed(seal, basis.key)) }
       }
       basis.heads = heads.isEmpty ? nil : heads
+      basis.recordings = skipsRecordings ? nil : data
       if let line = try AuditCheckpoints.latest(data: data), let seal = Seal(line: line) { basis.stored = seal }
       return basis
     }
@@ -47,6 +57,15 @@ extension AuditCommand {
     private func signed(_ seal: Seal, _ key: SealPublicKey?) throws -> Seal {
       guard let key, !seal.isSigned(by: key) else { return seal }
       throw ValidationError("the seal given by --head is not signed by key \(key.fingerprint)")
+    }
+
+    private func print(_ recordings: VerificationReport.Recordings) {
+      var words = ["\(recordings.results) recorded results, \(recordings.bytes) bytes as they were"]
+      if recordings.removed > 0 { words.append("\(recordings.removed) taken away because of their age") }
+      if recordings.lost > 0 { words.append("\(recordings.lost) gone") }
+      if recordings.damaged > 0 { words.append("\(recordings.damaged) changed") }
+      Output.line("recordings: \(words.joined(separator: ", "))")
+      if let fault = recordings.fault { Output.line("  FAULT: \(fault)") }
     }
 
     private func printJSON(_ report: VerificationReport) throws {
@@ -74,17 +93,38 @@ extension AuditCommand {
             + (seals.key.map { "checked with key \($0)" } ?? "not checked: there is no public key, give it by --key"))
         if let fault = seals.fault { Output.line("  FAULT: \(fault)") }
       }
+      if let recordings = report.recordings { print(recordings) }
       Output.line(report.isSound ? "sound; this \(report.claim)" : "NOT SOUND")
     }
   }
 
+  /// What stands behind one `--head`.
   static func keptHeads(_ text: String) throws -> KeptHeads {
     if let kept = KeptHeads(text: text) { return kept }
+    if text == "-" {
+      let input = FileHandle.standardInput
+      return try keptHeads(in: try input.read(upToCount: RemoteHeads.limit) ?? Data(), "standard input")
+    }
+    if text.hasPrefix("https://") || text.hasPrefix("http://") {
+      do {
+        return try keptHeads(in: Data(try RemoteHeads.fetch(text)), text)
+      } catch let failure as GatewayFailure {
+        Output.error("sallyport: \(failure)")
+        throw ExitCode(1)
+      }
+    }
     guard FileManager.default.fileExists(atPath: text) else {
       throw ValidationError(
-        "--head takes LANE:SEQUENCE:HASH as `audit head` prints it, a seal, or a file of either")
+        "--head takes LANE:SEQUENCE:HASH as `audit head` prints it, a seal, a file or address of either, or -")
     }
     do { return try KeptHeads(file: text) } catch { throw ValidationError(error.message) }
+  }
+
+  private static func keptHeads(in content: Data, _ place: String) throws -> KeptHeads {
+    guard let kept = KeptHeads(text: String(decoding: content, as: UTF8.self)) else {
+      throw ValidationError("\(place) holds neither seals nor lines like LANE:SEQUENCE:HASH")
+    }
+    return kept
   }
 
   struct Head: ParsableCommand {

@@ -1,5 +1,6 @@
 import AuditTrail
 import Enforcement
+import Glibc
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -16,11 +17,24 @@ final class AuditSealing: Sendable {
   /// Lanes of an earlier process, which nobody writes to any more.
   private let others: [LaneStanding]
   private let store: any Store
-  private let outside: [OutsideCheckpoint]
+  private let outside: NIOLockedValueBox<[OutsideCheckpoint]>
   private let logger: Logger
   private let now: @Sendable () -> Int64
   /// What does not work now, by what it is.
   private let failing = NIOLockedValueBox<[String: String]>([:])
+  private let standing = NIOLockedValueBox(Standing())
+
+  /// How far the trail is sealed, in numbers.
+  struct Standing: Sendable, Equatable {
+    /// The newest seal; 0 without any.
+    var seal: UInt64 = 0
+    /// When the trail was last found sealed, and when each kind of place last took a seal, in seconds since 1970; nil
+    /// where that has not happened since the start.
+    var sealedAt: Int64?
+    var keptAt: [OutsideCheckpoint.Kind: Int64] = [:]
+    /// How many things do not work now.
+    var troubles = 0
+  }
 
   /// - Parameters:
   ///   - lanes: all that this process writes; its own doings are recorded in the first.
@@ -28,19 +42,44 @@ final class AuditSealing: Sendable {
   ///   - now: µs since 1970.
   init(
     _ log: SealLog, lanes: [NIOLoopBound<AuditLane>], others: [LaneStanding], store: any Store,
-    outside: [OutsideCheckpoint], logger: Logger, now: @escaping @Sendable () -> Int64 = Clock.now
+    outside: [OutsideCheckpoint] = [], logger: Logger, now: @escaping @Sendable () -> Int64 = Clock.now
   ) {
     self.log = log
     self.lanes = lanes
     self.others = others
     self.store = store
-    self.outside = outside
+    self.outside = NIOLockedValueBox(outside)
     self.logger = logger
     self.now = now
   }
 
   /// What does not work now, as sentences; empty when all does.
   var troubles: [String] { failing.withLockedValue { $0.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" } } }
+
+  var numbers: Standing {
+    var numbers = standing.withLockedValue { $0 }
+    numbers.troubles = failing.withLockedValue { $0.count }
+    return numbers
+  }
+
+  /// Seals are kept in these places from now on. What did not work with the others is no trouble any more.
+  func keep(in places: [OutsideCheckpoint]) {
+    let names = Set(places.map(AuditSealing.title))
+    failing.withLockedValue { failing in
+      for title in outside.withLockedValue({ $0 }).map(AuditSealing.title) where !names.contains(title) {
+        failing[title] = nil
+      }
+    }
+    outside.withLockedValue { $0 = places }
+  }
+
+  /// Waits until every place outside has what it was told, or will not have it, or time is up. Blocks.
+  func awaitOutside(seconds: Double) {
+    let end = Clock.monotonic() + Int64(seconds * 1_000_000)
+    while Clock.monotonic() < end, outside.withLockedValue({ $0.contains(where: \.isBusy) }) { usleep(5_000) }
+  }
+
+  private static func title(_ place: OutsideCheckpoint) -> String { "audit checkpoint to \(place.name)" }
 
   /// Seals what there is, and keeps the seal wherever it is to be kept. Throws when it could not be sealed.
   @discardableResult
@@ -55,7 +94,10 @@ final class AuditSealing: Sendable {
       report("audit seal", (error as? AuditFailure)?.message ?? "\(error)")
       throw error
     }
-    if let seal { keep(seal, isNew: seal.number != before?.number) }
+    if let seal {
+      standing.withLockedValue { ($0.seal, $0.sealedAt) = (seal.number, now() / 1_000_000) }
+      keep(seal, isNew: seal.number != before?.number)
+    }
     return seal
   }
 
@@ -67,7 +109,14 @@ final class AuditSealing: Sendable {
         report("audit checkpoint in the store", nil)
       } catch { report("audit checkpoint in the store", error.message) }
     }
-    for place in outside { place.offer(seal) { [self] in report("audit checkpoint to \(place.name)", $0) } }
+    for place in outside.withLockedValue({ $0 }) {
+      place.offer(seal) { [self] failure in
+        // It may have been taken out of the configuration meanwhile.
+        guard outside.withLockedValue({ $0.contains { $0 === place } }) else { return }
+        if failure == nil { standing.withLockedValue { $0.keptAt[place.kind] = now() / 1_000_000 } }
+        report(AuditSealing.title(place), failure)
+      }
+    }
   }
 
   /// Compares the trail with what the store has of it: a folder that was moved away or exchanged shows by that.
@@ -107,7 +156,8 @@ final class AuditSealing: Sendable {
 extension AuditSealing {
   /// Makes or reads the key, opens the seals and compares them with the lanes, to which nothing was added yet. Blocks.
   static func prepare(
-    _ audit: AuditDirectory, lanes: [NIOLoopBound<AuditLane>], data: String, _ context: GatewayContext
+    _ audit: AuditDirectory, lanes: [NIOLoopBound<AuditLane>], data: String, _ context: GatewayContext,
+    _ sender: WebhookSender
   ) throws -> AuditSealing {
     let settings = context.configuration.gateway
     do {
@@ -117,10 +167,9 @@ extension AuditSealing {
       let others = try audit.standings(except: Set(standings.map(\.lane)))
       try log.check(standings + others)
       try key.publish(data: data)
-      let file = settings.audit.checkpointFile.map { OutsideCheckpoint.file(context.configuration.path(of: $0)) }
       return AuditSealing(
-        log, lanes: lanes, others: others, store: context.store, outside: [file].compactMap { $0 },
-        logger: context.logger)
+        log, lanes: lanes, others: others, store: context.store,
+        outside: OutsideCheckpoint.places(context.configuration, sender), logger: context.logger)
     } catch let error as AuditFailure {
       throw GatewayFailure(error.message, hint: "The trail has to be looked at before the gateway goes on with it.")
     }

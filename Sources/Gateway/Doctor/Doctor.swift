@@ -9,10 +9,10 @@ import SallyportConfiguration
 ///
 /// Reads and connects, changes nothing. Blocks: for a command.
 public struct Doctor {
-  private let configuration: GatewayConfiguration
-  private let data: String
+  let configuration: GatewayConfiguration
+  let data: String
   /// For a backend to be dialled, and to answer.
-  private let patience: TimeAmount
+  let patience: TimeAmount
   /// Certificates that end sooner are worth a warning, in seconds.
   private static let renewal: TimeInterval = 21 * 86_400
   /// Clocks that differ more are worth a warning, in seconds.
@@ -27,6 +27,7 @@ public struct Doctor {
   /// Looks at everything; `found` hears of each thing as soon as it is known.
   public func examine(_ found: (Finding) -> Void) throws {
     for finding in examineProcess() + examineFolder() + examineCertificate() { found(finding) }
+    for finding in examineOutside() { found(finding) }
     let pool = NIOThreadPool(numberOfThreads: 2)
     pool.start()
     let reactor = try Reactor(name: "doctor")

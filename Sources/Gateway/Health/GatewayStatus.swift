@@ -19,12 +19,19 @@ struct GatewayStatus: Sendable {
   var descriptors = 0
   /// Seconds since 1970.
   var startedAt: Int64 = 0
+  var sealing = AuditSealing.Standing()
 
   /// Below this the next segment of the audit trail may find no room, in bytes.
   static let leastFreeBytes: UInt64 = 64 << 20
 
   /// What keeps the gateway from taking new sessions; empty when nothing does. In people's words.
   var troubles: [String] { (isDraining ? ["draining: no new sessions are taken"] : []) + illnesses }
+
+  /// What somebody should look at, and what is no reason to start the gateway anew or to send sessions elsewhere.
+  var warnings: [String] {
+    // What fails has an address, which is not for everybody who can ask.
+    sealing.troubles == 0 ? [] : ["an audit checkpoint fails: see `sallyport status`"]
+  }
 
   /// What is wrong with the gateway; empty when nothing is. In people's words.
   var illnesses: [String] {
@@ -63,6 +70,7 @@ extension GatewayStatus {
 struct StatusProbe: Sendable {
   let context: GatewayContext
   let states: [NIOLoopBound<LoopState>]
+  let sealing: AuditSealing
   let data: String
   let startedAt: Int64
   var policyHash: String { context.policy.hash }
@@ -98,6 +106,7 @@ struct StatusProbe: Sendable {
     status.isDraining = context.isDraining
     status.waiting = context.desk.list().count
     status.startedAt = startedAt
+    status.sealing = sealing.numbers
     status.readProcess()
     status.readDisk(data)
     return status

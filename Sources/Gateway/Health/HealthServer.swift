@@ -55,7 +55,7 @@ final class HealthHandler: ChannelInboundHandler {
       let troubles = isReadiness ? status.troubles : status.illnesses
       handler.respond(
         troubles.isEmpty ? .ok : .serviceUnavailable,
-        troubles.isEmpty ? "ok\n" : troubles.joined(separator: "\n") + "\n", to: head, context)
+        ((troubles.isEmpty ? ["ok"] : troubles) + status.warnings).joined(separator: "\n") + "\n", to: head, context)
     }
   }
 

@@ -26,6 +26,7 @@ struct PrometheusText {
     add("sallyport_waiting_commands", "gauge", "Commands that wait for an approval.", UInt64(status.waiting))
     addDurations(counters.durations)
     if let free = status.freeBytes { add("sallyport_data_free_bytes", "gauge", "Room in the data folder.", free) }
+    addSealing(status.sealing)
     add("sallyport_loops", "gauge", "Event loops.", UInt64(status.loops))
     add("sallyport_answering_loops", "gauge", "Event loops that answer.", UInt64(status.answeringLoops))
     add("sallyport_draining", "gauge", "1 while no new sessions are taken.", status.isDraining ? 1 : 0)
@@ -33,6 +34,25 @@ struct PrometheusText {
     add("process_cpu_seconds_total", "counter", "CPU time of the process.", [("", "\(status.cpuSeconds)")])
     add("process_open_fds", "gauge", "Open descriptors.", UInt64(status.descriptors))
     add("process_start_time_seconds", "gauge", "Start, in seconds since 1970.", UInt64(max(0, status.startedAt)))
+  }
+
+  private mutating func addSealing(_ sealing: AuditSealing.Standing) {
+    add("sallyport_audit_seals_total", "counter", "Number of the newest seal of the audit trail.", sealing.seal)
+    if let time = sealing.sealedAt {
+      add(
+        "sallyport_audit_sealed_time_seconds", "gauge", "When the audit trail was last sealed, since 1970.",
+        UInt64(max(0, time)))
+    }
+    let kept = OutsideCheckpoint.Kind.allCases.compactMap { kind in
+      sealing.keptAt[kind].map { ("{place=\"\(kind.rawValue)\"}", "\(max(0, $0))") }
+    }
+    if !kept.isEmpty {
+      add(
+        "sallyport_audit_checkpoint_time_seconds", "gauge", "When a place outside last took a seal, since 1970.", kept)
+    }
+    add(
+      "sallyport_audit_troubles", "gauge", "Places for seals, the trail's own included, that fail now.",
+      UInt64(sealing.troubles))
   }
 
   private mutating func addDurations(_ durations: DurationHistogram) {

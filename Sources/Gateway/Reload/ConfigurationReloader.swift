@@ -35,14 +35,18 @@ final class ConfigurationReloader: Sendable {
   private let context: GatewayContext
   private let states: [NIOLoopBound<LoopState>]
   private let lane: NIOLoopBound<AuditLane>
+  private let sealing: AuditSealing
+  private let webhooks: WebhookSender
   private let data: String
   /// nil when the gateway was not started from files, and once it stops. The lock lets one reload happen at a time.
   private let origin: Mutex<ConfigurationOrigin?>
 
   init(
-    _ context: GatewayContext, _ states: [NIOLoopBound<LoopState>], _ lane: NIOLoopBound<AuditLane>, data: String,
-    origin: ConfigurationOrigin?
+    _ context: GatewayContext, _ states: [NIOLoopBound<LoopState>], _ lane: NIOLoopBound<AuditLane>,
+    _ sealing: AuditSealing, _ webhooks: WebhookSender, data: String, origin: ConfigurationOrigin?
   ) {
+    self.sealing = sealing
+    self.webhooks = webhooks
     self.context = context
     self.states = states
     self.lane = lane
@@ -106,9 +110,18 @@ final class ConfigurationReloader: Sendable {
     for state in states {
       report.ended += (try? state.eventLoop.submit { state.value.govern(by: next) }.wait()) ?? 0
     }
+    keepSealsElsewhere(kept, previous.configuration)
     origin.files = files
     context.logger.notice("configuration reloaded", metadata: ["policy": "\(report.policy.prefix(16))"])
     return report
+  }
+
+  /// The newest seal goes to the new places at once.
+  private func keepSealsElsewhere(_ configuration: GatewayConfiguration, _ previous: GatewayConfiguration) {
+    let (new, old) = (configuration.gateway.audit, previous.gateway.audit)
+    if new.checkpointFile == old.checkpointFile, new.checkpointWebhook == old.checkpointWebhook { return }
+    sealing.keep(in: OutsideCheckpoint.places(configuration, webhooks))
+    context.pool.submit { [sealing] _ in _ = try? sealing.seal() }
   }
 
   /// A certificate of the gateway's own authority stays; files are read again.

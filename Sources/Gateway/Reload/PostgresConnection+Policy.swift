@@ -6,6 +6,7 @@ import Postgres
 extension LoopState {
   /// Another configuration is in force. Returns how many sessions ended because they lost their access.
   func govern(by governing: Governing) -> Int {
+    keep(governing.configuration.gateway.audit.durability)
     let hasOtherFunctions = functions != governing.functions
     if hasOtherFunctions { replaceFunctions(governing.functions) }
     return Array(connections.values).count { !$0.govern(by: governing, anyway: hasOtherFunctions) }

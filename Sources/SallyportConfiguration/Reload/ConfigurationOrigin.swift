@@ -29,7 +29,6 @@ extension GatewayConfiguration {
     compare("listen.postgres", old.listenPostgres == new.listenPostgres)
     compare("listen.console", old.listenConsole == new.listenConsole)
     compare("threads", old.threads == new.threads)
-    compare("audit.checkpoint", old.audit.checkpointFile == new.audit.checkpointFile)
     return parts
   }
 
@@ -41,7 +40,6 @@ extension GatewayConfiguration {
     kept.gateway.listenPostgres = running.gateway.listenPostgres
     kept.gateway.listenConsole = running.gateway.listenConsole
     kept.gateway.threads = running.gateway.threads
-    kept.gateway.audit.checkpointFile = running.gateway.audit.checkpointFile
     return kept
   }
 }

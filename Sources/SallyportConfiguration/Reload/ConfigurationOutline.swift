@@ -57,7 +57,17 @@ public struct ConfigurationOutline: Sendable, Hashable {
     }
   }
 
+  /// The host of an address, and by what another path shows as a change (FNV-1a).
+  private static func withoutPath(_ text: String) -> String {
+    let parts = text.split(separator: "://", maxSplits: 1)
+    guard parts.count == 2 else { return hidden }
+    let sum = text.utf8.reduce(0x811c_9dc5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+    let host = parts[1].prefix { !"/?#@".contains($0) }
+    return "\(parts[0])://\(host)/… (\(String(sum, radix: 16)))"
+  }
+
   private func shown(_ text: String, _ shape: ValueShape?) -> String {
+    if case .address = shape { return Self.withoutPath(text) }
     guard let shape, shape.mayShow(text) else { return Self.hidden }
     return text.count > Self.valueLimit ? "\(text.prefix(Self.valueLimit))…" : text
   }
@@ -72,7 +82,7 @@ extension ValueShape {
     case .named(let value): value
     case .oneOrMore(let value): value.value(of: key)
     case .either(let values): values.lazy.compactMap { $0.value(of: key) }.first
-    case .text, .pattern, .integer, .duration, .words, .list: nil
+    case .text, .pattern, .integer, .duration, .words, .address, .list: nil
     }
   }
 
@@ -81,7 +91,7 @@ extension ValueShape {
     switch self {
     case .list(let value), .oneOrMore(let value): value
     case .either(let values): values.lazy.compactMap(\.element).first
-    case .text, .pattern, .integer, .duration, .words, .secret, .mapping, .named: nil
+    case .text, .pattern, .integer, .duration, .words, .address, .secret, .mapping, .named: nil
     }
   }
 
@@ -92,7 +102,7 @@ extension ValueShape {
     case .pattern(let pattern): (try? Regex(pattern)).map { text.contains($0) } ?? false
     case .oneOrMore(let value): value.mayShow(text)
     case .either(let values): values.contains { $0.mayShow(text) }
-    case .secret, .mapping, .named, .list: false
+    case .address, .secret, .mapping, .named, .list: false
     }
   }
 }

@@ -55,6 +55,7 @@ public enum JSONSchema {
     // `name: 42` is text to the reader, and a number to YAML.
     case .text: return ["type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 4096]
     case .pattern(let pattern): return ["type": ["string", "number", "boolean"], "pattern": pattern]
+    case .address: return ["type": "string", "pattern": "^https?://", "maxLength": 4096]
     case .integer(let range):
       let number: [String: Any] = ["type": "integer", "minimum": range.lowerBound, "maximum": range.upperBound]
       return ["anyOf": [number, ["type": "string", "pattern": "^[0-9]+$"]]]

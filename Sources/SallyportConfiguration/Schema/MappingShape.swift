@@ -48,6 +48,8 @@ indirect enum ValueShape: Sendable {
   /// `30s`, `2m`, `1h` or `0`.
   case duration
   case words([String])
+  /// The address of something on the web, whose path may be a secret.
+  case address
   /// A reference to a secret, never the secret.
   case secret
   case mapping(MappingShape)

@@ -9,6 +9,17 @@ struct EndToEndCheckpointTests {
     try TestConfiguration.open(database).replacing("threads: 2 }", with: "threads: 2, audit: { \(audit) } }")
   }
 
+  private static let console = "listen: { postgres: \"127.0.0.1:0\", console: \"127.0.0.1:0\" }"
+
+  private func withConsole(_ configuration: String) -> String {
+    configuration.replacing("listen: { postgres: \"127.0.0.1:0\" }", with: Self.console)
+  }
+
+  private func ask(_ gateway: GatewayProcess, _ path: String) throws -> String {
+    let program = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode(), end='')"
+    return try ChildProcess.run(try TestRun.python(), ["-c", program, "http://\(gateway.console)\(path)"]).output
+  }
+
   private func verify(_ data: String, _ more: String...) throws -> ProcessEnd {
     try ChildProcess.run(try TestRun.binary(), ["audit", "verify", "--data", data] + more)
   }
@@ -70,15 +81,20 @@ struct EndToEndCheckpointTests {
     let database = try TestCluster.shared().createDatabase("checkpoint")
     let folder = try TestRun.newFolder("elsewhere")
     let kept = "\(folder)/head.jsonl"
-    try withGateway(try configuration(database, audit: "checkpoint: { file: \(kept) }")) { gateway in
+    try withGateway(withConsole(try configuration(database, audit: "checkpoint: { file: \(kept) }"))) { gateway in
       let dsn = gateway.dsn("ana", try gateway.token("ana"))
       #expect(try gateway.command("status").output == "running\n")
+      #expect(
+        try ask(gateway, "/readyz") == "ok\n" && ask(gateway, "/metrics").contains("sallyport_audit_troubles 0\n"))
       try FileManager.default.removeItem(atPath: folder)
       #expect(try psql(dsn, "SELECT 'unseen';").status == 0)
       _ = try gateway.command("audit", "seal")
       #expect(try gateway.command("status").output.contains("audit checkpoint to file \(kept): could not write"))
       #expect(try psql(dsn, "SELECT 'unseen';").output == "unseen\n")
       #expect(gateway.log.contains("audit checkpoint failed"))
+      // Nothing is lost by it: whoever sends sessions here goes on, and is told.
+      #expect(try ask(gateway, "/readyz") == "ok\nan audit checkpoint fails: see `sallyport status`\n")
+      #expect(try ask(gateway, "/metrics").contains("sallyport_audit_troubles 1\n"))
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       _ = try gateway.command("audit", "seal")
       #expect(try gateway.command("status").output == "running\n")
@@ -115,6 +131,108 @@ struct EndToEndCheckpointTests {
       let report = try verify(gateway.data)
       #expect(report.status == 0, "\(report.output)")
       #expect(try gateway.records().contains { $0.verb == "audit.checkpoint.restored" })
+    }
+  }
+
+  @Test("seals are posted, signed; what was sent finds a cut end, by address, by file and by standard input")
+  func webhook() throws {
+    let database = try TestCluster.shared().createDatabase("checkpoint")
+    let receiver = try HeadReceiver()
+    let hook =
+      "checkpoint: { webhook: { url: \"\(receiver.url("/heads"))\", secret: { file: \(receiver.secretFile) } } }"
+    try withGateway(withConsole(try configuration(database, audit: hook))) { gateway in
+      let dsn = gateway.dsn("ana", try gateway.token("ana"))
+      let early = "\(gateway.folder)/early"
+      try FileManager.default.createDirectory(atPath: early, withIntermediateDirectories: true)
+      for name in ["audit", "audit-seal.pub"] {
+        try FileManager.default.copyItem(atPath: "\(gateway.data)/\(name)", toPath: "\(early)/\(name)")
+      }
+      for turn in 0..<4 { #expect(try psql(dsn, "SELECT 'later \(turn)';").status == 0) }
+      #expect(try gateway.command("audit", "seal").status == 0)
+      let seal = try gateway.command("audit", "head", "--seal").output
+      _ = try eventually("the seal at its receiver") { receiver.heads.hasSuffix(seal) ? true : nil }
+      let request = try #require(try receiver.requests().last)
+      let check = """
+        import hashlib, hmac, sys
+        key, text = sys.argv[1].encode(), (sys.argv[2] + "." + sys.argv[3]).encode()
+        print("v1=" + hmac.new(key, text, hashlib.sha256).hexdigest())
+        """
+      let expected = try ChildProcess.run(
+        try TestRun.python(), ["-c", check, HeadReceiver.secret, request.time, request.body])
+      #expect("\(request.signature)\n" == expected.output && request.body == seal)
+
+      let there = receiver.url("/heads")
+      #expect(try verify(gateway.data, "--head", there).status == 0)
+      let cut = try verify(early, "--head", there)
+      #expect(cut.status == 3 && cut.output.contains("the end is cut off"), "\(cut.output)\(cut.errors)")
+      for data in [(early, 3), (gateway.data, 0)] as [(String, Int32)] {
+        let end = try ChildProcess.run(
+          try TestRun.binary(), ["audit", "verify", "--data", data.0, "--head", "-"], input: receiver.heads)
+        #expect(end.status == data.1, "\(end.output)\(end.errors)")
+      }
+      // What cannot be had, or could be anybody's, is said and not passed over.
+      for (place, words, status) in [
+        (receiver.url("/moved"), "it answered 302", 1), ("http://192.0.2.1/heads", "is not encrypted", 1),
+        ("https://127.0.0.1:1/heads", "could not read 127.0.0.1", 1), ("-", "holds neither seals", 64),
+      ] as [(String, String, Int32)] {
+        let end = try verify(gateway.data, "--head", place)
+        #expect(end.status == status && end.errors.contains(words), "\(place): \(end.status) \(end.errors)")
+      }
+      #expect(try ask(gateway, "/metrics").contains("sallyport_audit_checkpoint_time_seconds{place=\"webhook\"} 1"))
+      let doctor = try ChildProcess.run(
+        try TestRun.binary(), ["doctor", "--config", "\(gateway.folder)/sallyport.yaml", "--data", gateway.data])
+      #expect(doctor.output.contains("webhook of checkpoint: 127.0.0.1 answers"), "\(doctor.output)")
+      #expect(doctor.output.contains("gateway: it runs, and says that all works"))
+      // The end of the trail is told, too.
+      let before = try receiver.requests().count
+      try gateway.stop()
+      #expect(try receiver.requests().count == before + 1)
+      #expect(try verify(gateway.data, "--head", there).status == 0)
+    }
+  }
+
+  @Test("a webhook that hangs holds up neither commands nor seals nor the end")
+  func hangingWebhook() throws {
+    let database = try TestCluster.shared().createDatabase("checkpoint")
+    let receiver = try HeadReceiver()
+    let hook =
+      "checkpoint: { webhook: { url: \"\(receiver.url("/hang"))\", secret: { file: \(receiver.secretFile) } } }"
+    try withGateway(try configuration(database, audit: hook)) { gateway in
+      let dsn = gateway.dsn("ana", try gateway.token("ana"))
+      _ = try eventually("the first seal") { try receiver.requests().first }
+      let began = monotonicSeconds()
+      for _ in 0..<3 {
+        #expect(try psql(dsn, "SELECT 'still here';").output == "still here\n")
+        #expect(try gateway.command("audit", "seal").status == 0)
+      }
+      try gateway.stop()
+      #expect(monotonicSeconds() - began < 8)
+    }
+  }
+
+  @Test("a reload keeps seals elsewhere from then on, at once, and stops telling those who are no longer named")
+  func reloaded() throws {
+    let database = try TestCluster.shared().createDatabase("checkpoint")
+    let receiver = try HeadReceiver()
+    let (first, second) = (TestRun.newPath("first.jsonl"), TestRun.newPath("second.jsonl"))
+    let hook = "webhook: { url: \"\(receiver.url("/heads"))\", secret: { file: \(receiver.secretFile) } }"
+    try withGateway(try configuration(database, audit: "checkpoint: { file: \(first) }")) { gateway in
+      func seals(_ file: String) -> Int {
+        (try? String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").count) ?? 0
+      }
+      _ = try eventually("a first seal") { seals(first) > 0 ? true : nil }
+      let next = try configuration(database, audit: "checkpoint: { file: \(second), \(hook) }")
+      try "\(next)\n".write(toFile: "\(gateway.folder)/sallyport.yaml", atomically: true, encoding: .utf8)
+      let reload = try gateway.command("reload")
+      #expect(
+        reload.status == 0 && !reload.output.contains("next start") && !reload.output.contains("/heads"),
+        "\(reload.output)\(reload.errors)")
+      _ = try eventually("a seal in both places") { seals(second) > 0 && !receiver.heads.isEmpty ? true : nil }
+      let before = seals(first)
+      #expect(try psql(gateway.dsn("ana", try gateway.token("ana")), "SELECT 1;").status == 0)
+      #expect(try gateway.command("audit", "seal").status == 0)
+      #expect(seals(second) > 1 && seals(first) == before)
+      #expect(try verify(gateway.data, "--head", second, "--head", receiver.url("/heads")).status == 0)
     }
   }
 }

@@ -320,5 +320,26 @@ struct EndToEndSessionTests {
     #expect(sweep.actor == "gateway")
     try gateway.stop()
     try gateway.checkTraces()
+
+    // What was taken away so is no fault; what is changed, or gone otherwise, is one, by its session's name.
+    func verify(_ more: String...) throws -> ProcessEnd {
+      try ChildProcess.run(try TestRun.binary(), ["audit", "verify", "--data", gateway.data] + more)
+    }
+    let sound = try verify()
+    #expect(sound.status == 0 && sound.output.contains("1 taken away because of their age"), "\(sound.output)")
+    let file = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+    let whole = try #require(FileManager.default.contents(atPath: "\(folder)/\(file)"))
+    var changed = whole
+    changed[whole.count - 1] ^= 1
+    try changed.write(to: URL(filePath: "\(folder)/\(file)"))
+    let fault = try verify()
+    #expect(fault.status == 3 && fault.output.contains("session \(file.dropLast(4)), command"), "\(fault.output)")
+    #expect(
+      fault.output.contains("the recording is not what the audit trail says") && fault.output.contains("NOT SOUND"))
+    #expect(try verify("--no-recordings").status == 0)
+    try FileManager.default.removeItem(atPath: "\(folder)/\(file)")
+    let gone = try verify()
+    #expect(gone.status == 3 && gone.output.contains("the trail does not say that it was taken away"), "\(gone.output)")
+    try whole.write(to: URL(filePath: "\(folder)/\(file)"))
   }
 }

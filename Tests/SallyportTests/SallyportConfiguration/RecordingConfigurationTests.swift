@@ -67,6 +67,11 @@ struct RecordingConfigurationTests {
       ("gateway: { audit: { bind: on } }", "1:21: unknown key \"bind\" in audit"),
       ("gateway: { audit: { durability: synk } }", "1:33: unknown durability \"synk\""),
       ("gateway: { audit: { checkpoint: { file: [] } } }", "1:41: the file of checkpoint must be text, not a list"),
+      ("gateway: { audit: { checkpoint: {} } }", "1:33: checkpoint has neither file nor webhook"),
+      (
+        "gateway: { audit: { checkpoint: { webhook: { url: \"http://example.org\", secret: { env: S } } } } }",
+        "1:51: url is not encrypted, and what is posted is not for everybody"
+      ),
       ("gateway: { audit: on }", "1:19: audit must be a mapping of keys and values, not text"),
       ("gateway: { recording: { rows: raw } }", "1:31: rows \"raw\" is not available in this version"),
       ("gateway: { recording: { rows: all } }", "1:31: unknown rows \"all\""),

@@ -100,7 +100,7 @@ struct SchemaTests {
     var found: [String: MappingShape] = [:]
     func visit(_ value: ValueShape) {
       switch value {
-      case .text, .pattern, .integer, .duration, .words: break
+      case .text, .pattern, .integer, .duration, .words, .address: break
       case .secret: visit(.mapping(.secret))
       case .named(let inner), .list(let inner), .oneOrMore(let inner): visit(inner)
       case .either(let inner): for value in inner { visit(value) }
