@@ -6,6 +6,7 @@
 #                                      or trust; tls (or plain) lets it in only with (or without) TLS.
 #                                      Its password is in DIR/passwords/NAME.
 #     --allow NAME:METHOD[:tls|:plain] the line only, for a login that the caller creates
+#     --replication NAME:METHOD        a line of pg_hba.conf for sessions of replication of a login
 #     --set NAME=VALUE                 a line of postgresql.conf
 #     --until-exit PID                 a watcher stops the cluster when that process ends, however it ends
 #   scripts/pg-cluster.sh stop DIR     stops it and removes DIR
@@ -90,6 +91,7 @@ write_host_rules() {
     esac
     echo "$transport all $name 127.0.0.1/32 $method"
   done
+  for user in ${replicas[@]+"${replicas[@]}"}; do echo "host replication ${user%%:*} 127.0.0.1/32 ${user#*:}"; done
   echo 'host all all all reject'
 }
 
@@ -170,11 +172,12 @@ case $verb in
   start)
     port=${1:?PORT}
     shift
-    users=() allowed=() settings=() watched=
+    users=() allowed=() replicas=() settings=() watched=
     while (($#)); do
       case $1 in
         --user) users+=("${2:?NAME:METHOD}") ;;
         --allow) allowed+=("${2:?NAME:METHOD}") ;;
+        --replication) replicas+=("${2:?NAME:METHOD}") ;;
         --set) settings+=("${2:?NAME=VALUE}") ;;
         --until-exit) watched=${2:?PID} ;;
         *) fail "unknown option \"$1\"" ;;

@@ -121,7 +121,7 @@ public struct SQLStatement: Hashable, Sendable {
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     case select, insert, update, delete, merge, truncate, copyTo = "copy_to", copyFrom = "copy_from", create, alter,
       drop, grant, call, `do`, explain, prepare, execute, deallocate, declare, fetch, close, set, show, begin, commit,
-      rollback, savepoint, lock, listen, notify, analyze, vacuum, other
+      rollback, savepoint, lock, listen, notify, analyze, vacuum, replicate, other
   }
   /// Whether an UPDATE or DELETE says which rows it means.
   public enum Predicate: String, Hashable, Sendable {

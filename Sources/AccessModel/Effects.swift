@@ -28,6 +28,9 @@ public struct Effects: OptionSet, Hashable, Sendable {
   public static let egress = Effects(rawValue: 1 << 8)
   /// Manages the backend itself: roles, settings, other sessions.
   public static let administer = Effects(rawValue: 1 << 9)
+  /// Has the backend send its changes, or its files, as they are stored: its replication. Access to everything does not
+  /// cover it; it has to be named.
+  public static let replicate = Effects(rawValue: 1 << 10)
 
   /// Could not be worked out: contains every effect there is and every one to come.
   public static let unknown = Effects(rawValue: .max)
@@ -38,7 +41,7 @@ public struct Effects: OptionSet, Hashable, Sendable {
   public static let named: [(name: String, effect: Effects)] = [
     ("read", .read), ("write", .write), ("define", .define), ("call", .call), ("execute", .execute),
     ("upload", .upload), ("download", .download), ("forward", .forward), ("egress", .egress),
-    ("administer", .administer),
+    ("administer", .administer), ("replicate", .replicate),
   ]
 
   /// The effect with this name, or nil.

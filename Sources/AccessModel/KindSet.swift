@@ -41,6 +41,7 @@ public struct KindSet: OptionSet, Sendable, Hashable {
     case .analyze: 30
     case .vacuum: 31
     case .other: 32
+    case .replicate: 33
     }
   }
 }

@@ -100,6 +100,7 @@ extension PostgresConnection {
     let connection = String(parts.first ?? "")
     let requested = parts.count > 1 ? String(parts[1]) : nil
     let current = context.current
+    let isPhysical = handshake.startup?.replication == .physical
     guard let settings = current.configuration.connections[connection],
       let database = settings.database(named: requested),
       let subject = current.configuration.subject(
@@ -109,9 +110,16 @@ extension PostgresConnection {
       // One answer for what does not exist and for what is not allowed: names of connections are not told.
       return refuseClient(
         code: "42501", "no access to connection \"\(handshake.database)\"",
-        hint: "Ask whoever manages the gateway for access, or check the name.", reason: "no access")
+        hint: isPhysical
+          ? "Name the connection: PGOPTIONS='-c \(StartupMessage.connectionSetting)=NAME'. Programs for physical "
+            + "replication ask for the database \"replication\" whatever they are told."
+          : "Ask whoever manages the gateway for access, or check the name.", reason: "no access")
     }
     self.subject = subject
+    if handshake.startup?.replication != nil, let denial = current.policy.scoped(to: subject).replicationDenial {
+      noteAuthentication(user, succeeded: false, reason: "replication: \(denial.reason)")
+      return refuseReplication(denial)
+    }
     prepareTarget(settings, database: database, subject: subject)
   }
 
@@ -135,5 +143,20 @@ extension PostgresConnection {
       case .failure(let error): bound.value.failOpening("\(error)")
       }
     }
+  }
+}
+
+/// Sessions of replication.
+extension PostgresConnection {
+  /// Nothing of it reaches the backend.
+  func refuseReplication(_ denial: Denial) {
+    guard phase != .closed else { return }
+    var answer = ByteBuffer()
+    ErrorFields(
+      severity: "FATAL", code: "42501", message: "permission denied by rule \"\(denial.rule)\"",
+      detail: ErrorFields.sentence(denial.reason), hint: denial.hint
+    ).encodeError(into: &answer)
+    writeToClient(answer)
+    close(reason: denial.reason)
   }
 }

@@ -121,13 +121,16 @@ extension PostgresConnection {
         hint: "Ask whoever manages the gateway for access.", reason: "access was withdrawn")
     }
     self.subject = subject
+    let replication = handshake.startup?.replication
+    if replication != nil, let denial = policy.replicationDenial { return refuseReplication(denial) }
     let names = analyses(policy, target)
     let relay = Relay(
       session: PostgresSession(
         ready: ready, analyses: names ?? state, maskable: policy.mayMask, maskKey: context.maskKey,
         followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, records: recorded,
         bindsToPath: policy.mayHold,
-        reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "", limits: context.limits),
+        reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "",
+        replication: replication, limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(target)),
       target: target, backendAddress: address, backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
     relay.names = names

@@ -1,6 +1,21 @@
 import AccessModel
 
 extension ScopedPolicy {
+  /// Why the person may not have a session of replication here; nil when they may. What it sends is every change as it is
+  /// stored, which no mask can be applied to.
+  public var replicationDenial: Denial? {
+    let place = "connection \"\(subject.connection)\""
+    guard mayReplicate else {
+      return Denial(
+        rule: "access", reason: "access to \(place) does not name replication",
+        hint: "Access to everything does not cover it: it takes allow: { postgres: [read, replicate] }.")
+    }
+    guard let mask = masks.first(where: { !$0.isShadow }) else { return nil }
+    return Denial(
+      rule: mask.name, reason: "replication sends values as they are stored, and masks apply to you on \(place)",
+      hint: "Ask somebody to whom no mask applies there.")
+  }
+
   /// Why access does not cover a command, and whom to ask.
   func accessDenial(_ command: Command) -> Denial {
     let place = "connection \"\(subject.connection)\""

@@ -28,7 +28,9 @@ public struct Policy: Sendable {
       }
     }
     return ScopedPolicy(
-      subject: subject, hash: hash, granted: document.granted(to: subject), restrictions: restrictions, masks: masks,
+      subject: subject, hash: hash, granted: document.granted(to: subject),
+      mayReplicate: document.grants.contains { $0.replicates && $0.effects(for: subject) != nil },
+      restrictions: restrictions, masks: masks,
       clock: clock)
   }
 

@@ -32,14 +32,18 @@ public struct AccessGrant: Sendable, Hashable {
   public var connections: ConnectionSelector
   /// What may be done, by protocol name (`postgres`). `.unknown` stands for every effect, also the unknown one.
   public var allow: [String: Effects]
+  /// Whether replication was named: the effect alone may be there as a part of every effect.
+  public var replicates: Bool
 
   public init(
-    users: [String]? = nil, groups: [String]? = nil, connections: ConnectionSelector, allow: [String: Effects]
+    users: [String]? = nil, groups: [String]? = nil, connections: ConnectionSelector, allow: [String: Effects],
+    replicates: Bool = false
   ) {
     self.users = users
     self.groups = groups
     self.connections = connections
     self.allow = allow
+    self.replicates = replicates
   }
 }
 

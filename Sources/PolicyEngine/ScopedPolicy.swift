@@ -10,6 +10,8 @@ public struct ScopedPolicy: Sendable {
   public let hash: String
   /// All that the person may do here; nil when no grant concerns them.
   public let granted: Effects?
+  /// Whether one of the grants names replication.
+  public let mayReplicate: Bool
   let restrictions: [Restriction]
   let masks: [ScopedMask]
   /// One for each restriction.
@@ -17,12 +19,14 @@ public struct ScopedPolicy: Sendable {
   private let clock: LocalClock
 
   init(
-    subject: Subject, hash: String, granted: Effects?, restrictions: [Restriction], masks: [ScopedMask],
+    subject: Subject, hash: String, granted: Effects?, mayReplicate: Bool, restrictions: [Restriction],
+    masks: [ScopedMask],
     clock: @escaping LocalClock
   ) {
     self.subject = subject
     self.hash = hash
     self.granted = granted
+    self.mayReplicate = mayReplicate
     self.restrictions = restrictions
     self.masks = masks
     self.clock = clock
@@ -54,7 +58,8 @@ public struct ScopedPolicy: Sendable {
 
   /// True when the other one would decide and mask everything as this one does, for the same person.
   public func decidesLike(_ other: ScopedPolicy) -> Bool {
-    subject == other.subject && granted == other.granted && restrictions == other.restrictions && masks == other.masks
+    subject == other.subject && granted == other.granted && mayReplicate == other.mayReplicate
+      && restrictions == other.restrictions && masks == other.masks
   }
 
   /// What is to become of one command. Total: it answers for every command, and never waits.
@@ -67,10 +72,13 @@ public struct ScopedPolicy: Sendable {
     guard let granted, granted.isSuperset(of: command.effects) else {
       return Evaluation(.deny(accessDenial(command)), rules: [])
     }
+    let summary = command.facts.shape.summary
+    if !summary.kinds.isDisjoint(with: KindSet(.replicate)), let denial = replicationDenial {
+      return Evaluation(.deny(denial), rules: [])
+    }
     var met: [String] = []
     var denial: Denial?
     var requirement: ApprovalRequirement?
-    let summary = command.facts.shape.summary
     for index in screens.indices where screens[index].passes(summary) && restrictions[index].meets(command, at: clock) {
       let restriction = restrictions[index]
       if restriction.isShadow {

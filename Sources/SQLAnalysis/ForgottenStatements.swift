@@ -21,7 +21,7 @@ extension Analysis {
       case .other: return .everything
       case .select, .insert, .update, .delete, .merge, .truncate, .copyTo, .copyFrom, .create, .alter, .drop, .grant,
         .call, .do, .explain, .prepare, .execute, .declare, .fetch, .close, .set, .show, .begin, .commit, .rollback,
-        .savepoint, .lock, .listen, .notify, .analyze, .vacuum:
+        .savepoint, .lock, .listen, .notify, .analyze, .vacuum, .replicate:
         break
       }
     }

@@ -56,7 +56,9 @@ extension ConfigurationReader {
     // A key that could not be read must not widen the grant.
     guard let connections, let allow, (usersValue == nil) == (users == nil), (groupsValue == nil) == (groups == nil)
     else { return nil }
-    return AccessGrant(users: users, groups: groups, connections: connections, allow: allow)
+    return AccessGrant(
+      users: users, groups: groups, connections: connections, allow: allow.mapValues(\.all),
+      replicates: allow["postgres"]?.named.contains(.replicate) ?? false)
   }
 
   func users(_ value: YAMLValue) -> [String]? {
@@ -95,14 +97,14 @@ extension ConfigurationReader {
     return labels.count == entries.count ? labels : nil
   }
 
-  private func allow(_ value: YAMLValue) -> [String: Effects]? {
+  private func allow(_ value: YAMLValue) -> [String: EffectWords]? {
     guard var keys = MappingReader(value, "allow", mistakes, .allow) else { return nil }
     let effects = keys.take("postgres").flatMap { effectWords($0, "effect", alsoAll: true) }
     if effects == nil, !keys.has("postgres") {
       mistakes.add(keys.place, "allow names no protocol", "Write it like allow: { postgres: [read, write] }.")
     }
     keys.finish()
-    return effects.map { ["postgres": $0.all] }
+    return effects.map { ["postgres": $0] }
   }
 
   /// What a list of effects names; `all` only where something is granted, since a rule without `effect` meets all.

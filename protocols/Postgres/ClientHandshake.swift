@@ -89,8 +89,12 @@ public struct ClientHandshake {
   /// The minor version that the client is spoken to in.
   public var minor: Int { min(startup?.minor ?? 0, ClientHandshake.newestMinor) }
   public var user: String { startup?["user"] ?? "" }
-  /// The connection that was asked for: `database`, or the user's name as PostgreSQL has it.
+  /// The connection that was asked for: `database`, or the user's name as PostgreSQL has it. For physical replication,
+  /// `sallyport.connection` before both.
   public var database: String {
+    if startup?.replication == .physical, let name = startup?.setting(StartupMessage.connectionSetting), !name.isEmpty {
+      return name
+    }
     if let database = startup?["database"], !database.isEmpty { return database }
     return user
   }

@@ -68,8 +68,8 @@ extension PostgresSession {
     case BackendTag.parseComplete, BackendTag.bindComplete, BackendTag.closeComplete, BackendTag.noData,
       BackendTag.parameterDescription, BackendTag.emptyQueryResponse, BackendTag.portalSuspended:
       try takeCompletion(header)
-    case BackendTag.copyInResponse:
-      try takeCopyInResponse(header)
+    case BackendTag.copyInResponse: try takeCopyInResponse(header)
+    case BackendTag.copyBothResponse: try takeCopyBothResponse(header)
     case BackendTag.copyOutResponse where maskable && !mayCopyOut:
       // The enforcer refuses each COPY that it knows for one; this is one that it did not.
       throw .backend("the backend sends COPY data, which masks cannot be applied to", code: "42501")

@@ -43,6 +43,7 @@ extension PostgresSession {
   /// Deals with the next frame. Returns false when it must wait: for bytes, an answer or a fact.
   private mutating func takeClientFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     if isCopyingIn { return try takeFrameOfCopy(header) }
+    if isCopyingBoth { return try takeFrameOfStream(header) }
     switch header.tag {
     case FrontendTag.query, FrontendTag.parse:
       guard header.bodyLength <= limits.sqlText + limits.shortMessage else { return holdOversized(header) }
@@ -85,7 +86,7 @@ extension PostgresSession {
     }
   }
 
-  private mutating func takeShortFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+  mutating func takeShortFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     switch header.tag {
     case FrontendTag.execute:
       return try takeExecute(header, try .decode(try client.reader(of: header, message: ExecuteMessage.name)))
@@ -110,7 +111,7 @@ extension PostgresSession {
     return true
   }
 
-  private func requireEmpty(_ header: FrameHeader, _ name: StaticString) throws(ProtocolError) {
+  func requireEmpty(_ header: FrameHeader, _ name: StaticString) throws(ProtocolError) {
     guard header.bodyLength == 0 else { throw .client("invalid \(name) message") }
   }
 
@@ -118,6 +119,7 @@ extension PostgresSession {
 
   private mutating func takeQuery(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     let message = try QueryMessage.decode(try client.body(of: header))
+    if let command = replicationCommand(message.text) { return ask(.replication, header, command.command) }
     guard let text = analysis(of: message.text, header), let analysis = effective(text, header) else { return false }
     return ask(.query(analysis), header, analysis.command(stage: .execute, parameters: .none))
   }

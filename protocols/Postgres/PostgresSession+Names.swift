@@ -38,7 +38,8 @@ extension PostgresSession {
     }
     // In a pipeline our own messages would end or begin what is the client's to end and begin; in a failed transaction
     // nothing is answered. There names stay open, and may stand for anything of that name.
-    guard !isSegmentOpen, status != .failed, unsafeText == nil else { return true }
+    // A WAL sender does not speak the extended protocol.
+    guard !isSegmentOpen, status != .failed, unsafeText == nil, replication == nil else { return true }
     guard replies.isEmpty else {
       waitForReplies()
       return false

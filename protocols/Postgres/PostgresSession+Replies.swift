@@ -73,6 +73,7 @@ extension PostgresSession {
     queryMask = nil
     explainedCancel = nil
     isCopyingIn = false
+    isCopyingBoth = false
     if status == .idle, replies.isEmpty, !isSegmentOpen {
       // Portals end with their transaction.
       forgetPortals()

@@ -43,7 +43,7 @@ extension PostgresSession {
   /// Called before each frame of the client. False when it must wait.
   mutating func hasTakenUpTerms() -> Bool {
     // A COPY from the client needs the client's data to end.
-    if takeUpTermsIfSettled() || isCopyingIn { return true }
+    if takeUpTermsIfSettled() || isCopyingIn || isCopyingBoth { return true }
     waitForReplies()
     return false
   }

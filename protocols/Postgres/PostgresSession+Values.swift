@@ -79,7 +79,7 @@ extension PostgresSession {
     switch pending.kind {
     case .bind: command.parameters = try BindMessage.decode(body).values
     case .functionCall: command.parameters = try FunctionCallMessage.decode(body).values
-    case .query, .parse, .execute, .oversized: break
+    case .query, .replication, .parse, .execute, .oversized: break
     }
     clientStall = .verdict(pending)
     events.append(.command(pending.id, command))

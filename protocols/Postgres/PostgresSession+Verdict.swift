@@ -57,6 +57,12 @@ extension PostgresSession {
       noteSessionEffects(of: nil)
       isSegmentOpen = false
       stallBehind(nil)
+    case .replication:
+      forward(pending.header, under: permit)
+      replies.append(.query(id))
+      noteSessionEffects(of: nil)
+      // Nothing goes behind it before it is known whether it streams.
+      waitForReplies()
     case .parse(let statement, let analysis, let types):
       forward(pending.header, under: permit)
       replies.append(.parse(id, statement: statement))
@@ -87,7 +93,7 @@ extension PostgresSession {
     switch kind {
     case .query(let analysis), .bind(_, .some(let analysis)):
       if !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyTo)) { copyingOut.insert(id) }
-    case .functionCall, .parse, .bind(_, .none), .execute, .oversized: break
+    case .functionCall, .replication, .parse, .bind(_, .none), .execute, .oversized: break
     }
   }
 
@@ -130,7 +136,7 @@ extension PostgresSession {
     client.drop(pending.header)
     let isSimple =
       switch pending.kind {
-      case .query, .functionCall: true
+      case .query, .functionCall, .replication: true
       case .oversized(let isSimple): isSimple
       case .parse, .bind, .execute: false
       }
@@ -228,7 +234,7 @@ extension ErrorFields {
   }
 
   /// A reason as DETAIL wants it: with a capital and a full stop.
-  static func sentence(_ text: String) -> String {
+  public static func sentence(_ text: String) -> String {
     guard let first = text.first else { return text }
     return first.uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : ".")
   }

@@ -78,7 +78,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// A command that waits for its verdict; its frame is the next of the client's stream.
   struct PendingCommand {
     enum Kind {
-      case query(Analysis), functionCall
+      case query(Analysis), functionCall, replication
       case parse(statement: String, Analysis, types: [UInt32])
       case bind(portal: String, Analysis?)
       case execute(portal: String)
@@ -119,6 +119,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   }
 
   let limits: Limits
+  /// What a session of replication was asked to be; nil for an ordinary one.
+  let replication: ReplicationMode?
   var analyses: any StatementAnalyses
   /// Whether names are resolved, so that it must be known what the session makes of them.
   var followsNames: Bool
@@ -169,6 +171,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var portals = NameMap<Portal>()
   var describedPortals = NameMap<Void>()
   var isCopyingIn = false
+  /// The backend streams its log, and the client reports how far it is.
+  var isCopyingBoth = false
   var suppliedAnalysis: Analysis?
 
   var progress: Progress?
@@ -202,13 +206,16 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   ///     no decision depends on what texts say.
   ///   - bindsToPath: whether commands may be approved, which binds them to search_path and role.
   ///   - reason: `sallyport.reason` of the start-up packet.
+  ///   - replication: what a session of replication was asked to be.
   public init(
     ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool,
     maskKey: MaskKey = .random(), followsNames: Bool = false, waitsForUnknownCode: Bool = true,
-    records: ResultBounds? = nil, bindsToPath: Bool = false, reason: String = "", limits: Limits = .standard
+    records: ResultBounds? = nil, bindsToPath: Bool = false, reason: String = "",
+    replication: ReplicationMode? = nil, limits: Limits = .standard
   ) {
     tap = records.map { ResultTap($0) }
     self.limits = limits
+    self.replication = replication
     self.analyses = analyses
     self.maskable = maskable
     self.maskKey = maskKey
@@ -277,6 +284,9 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     guard replies.isEmpty, client.pending == 0, !client.isMidFrame, case .none = clientStall else { return false }
     return status == .idle
   }
+
+  /// Whether this is a session of replication.
+  public var isReplicating: Bool { replication != nil }
 
   /// Whether any mask may apply to what this session reads.
   public var isMaskable: Bool { maskable }

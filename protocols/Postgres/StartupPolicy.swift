@@ -40,7 +40,8 @@ enum StartupPolicy {
     for parameter in message.parameters {
       switch parameter.name {
       case "user", "database", "application_name": continue
-      case "replication": try checkReplication(parameter.value)
+      // Once, below, as whoever decides reads it: of two, PostgreSQL would let the first one count too.
+      case "replication": _ = try ReplicationMode.read(parameter.value)
       case "options":
         for (name, value) in try settings(inOptions: parameter.value) { try check(name, value) }
         result.append(parameter)
@@ -50,21 +51,9 @@ enum StartupPolicy {
         result.append(parameter)
       }
     }
+    if let mode = message.replication { result.append(.init("replication", mode.rawValue)) }
     result.append(.init("application_name", person))
     return result
-  }
-
-  /// Whether the session is to be a walsender. What it sends is every change of the database in a form that no rule and
-  /// no mask reads, so there is none through the gateway; asking for none is what leaving it out means.
-  private static func checkReplication(_ value: String) throws(ProtocolError) {
-    let word = value.lowercased()
-    if ["0", "f", "fa", "fal", "fals", "false", "n", "no", "of", "off"].contains(word) { return }
-    guard ["1", "t", "tr", "tru", "true", "y", "ye", "yes", "on", "database"].contains(word) else {
-      throw .client("invalid value for parameter \"replication\": \"\(value.prefix(64))\"", code: "22023")
-    }
-    throw .client(
-      "replication connections are not available through the gateway", code: "0A000",
-      hint: "Connect to the backend itself for replication and base backups; dumps and COPY work through the gateway.")
   }
 
   private static func check(_ name: String, _ value: String) throws(ProtocolError) {

@@ -1,6 +1,7 @@
 import AccessModel
 import Enforcement
 import PolicyEngine
+import Postgres
 import SQLAnalysis
 import SallyportConfiguration
 
@@ -57,13 +58,21 @@ public struct PolicyTrial: Sendable {
       time.map { ZoneClock.time(at: $0, in: zone) } ?? ZoneClock.now(in: zone)
     }
     let scoped = policy.scoped(to: subject)
-    let command = SQLAnalyzer.analyze(statement, functions: functions, names: names).command()
+    let command =
+      PolicyTrial.replicationCommand(statement)
+      ?? SQLAnalyzer.analyze(statement, functions: functions, names: names).command()
     var explanation = PolicyExplanation(subject, command, policy.hash, isResolved: names != nil)
     let enforcer = Enforcer(session: "trial", policy: scoped, audit: NoAudit())
     explanation.take(enforcer.admit(CommandID(1), command))
     explanation.rules = policy.findings(on: command, by: subject).map(PolicyExplanation.Rule.init)
     explanation.masked = masked(command, scoped)
     return explanation
+  }
+
+  /// What is no SQL but a command of replication; SHOW is both, and counts as SQL.
+  private static func replicationCommand(_ statement: String) -> Command? {
+    guard let found = ReplicationCommand(statement), found.word != .show else { return nil }
+    return found.command
   }
 
   /// The masked columns of all relations that the command may touch; those of relations without known columns by the

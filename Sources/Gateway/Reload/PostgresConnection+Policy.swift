@@ -27,6 +27,12 @@ extension PostgresConnection {
         hint: "Ask whoever manages the gateway, or connect again if you still have access.")
       return false
     }
+    if relay.session.isReplicating, let denial = policy.replicationDenial {
+      endSession(
+        relay, code: "57P01", "terminating connection because replication was withdrawn",
+        detail: ErrorFields.sentence(denial.reason), hint: denial.hint)
+      return false
+    }
     let isSame = policy.decidesLike(relay.enforcer.policy) && !anyway
     self.subject = subject
     relay.enforcer.replacePolicy(policy)

@@ -251,7 +251,7 @@ struct EndToEndStartupTests {
     }
   }
 
-  @Test("parameters: what SET could do passes; who the session is and what it loads does not; no replication")
+  @Test("parameters: what SET could do passes; who the session is and what it loads does not")
   func parameters() throws {
     let database = try TestCluster.shared().createDatabase("parameters")
     try TestCluster.shared().direct(
@@ -284,8 +284,8 @@ struct EndToEndStartupTests {
         ("options='-c ignore_system_indexes=on'", "\"ignore_system_indexes\" is not allowed"),
         ("options='-c log_connections=off'", "\"log_connections\" is not allowed"),
         ("options='-P'", "start-up option \"-P\" is not allowed"), ("client_encoding=SJIS", "use UTF8 instead"),
-        ("replication=database", "replication connections are not available through the gateway"),
-        ("replication=true", "Connect to the backend itself for replication"),
+        ("replication=database", "Access to connection \"shop\" does not name replication"),
+        ("replication=true", "it takes allow: { postgres: [read, replicate] }"),
         ("replication=maybe", "invalid value for parameter \"replication\""),
       ] {
         let end = try run(options, "SELECT 1;")

@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "role", "ROLE", "session_authorization", "replication", "Replication", "standard_conforming_strings",
+    "role", "ROLE", "session_authorization", "Replication", "standard_conforming_strings",
     "backslash_quote", "session_preload_libraries", "local_preload_libraries",
   ]) func refusedParameters(_ name: String) {
     #expect(throws: ProtocolError.self) { try backendParameters((name, "on")) }

@@ -71,7 +71,8 @@ final class SessionDriver: TranscriptDriver {
   /// `drips`: whether bytes come one by one.
   init(
     policy: ScopedPolicy, relations: [Transcript.Relation] = [], drips: Bool = false, limits: Limits = .standard,
-    analyses: any StatementAnalyses = DirectAnalyses(), followsNames: Bool = false
+    analyses: any StatementAnalyses = DirectAnalyses(), followsNames: Bool = false,
+    replication: ReplicationMode? = nil
   ) {
     let ready = BackendHandshake.Ready(
       greeting: ByteBuffer(), settings: ["standard_conforming_strings": "on", "client_encoding": "UTF8"], key: nil,
@@ -79,7 +80,7 @@ final class SessionDriver: TranscriptDriver {
     session = PostgresSession(
       ready: ready, analyses: analyses, maskable: policy.mayMask, followsNames: followsNames,
       waitsForUnknownCode: policy.dependsOnCommands,
-      limits: limits)
+      replication: replication, limits: limits)
     enforcer = Enforcer(session: "s", policy: policy, audit: audit)
     self.relations = relations
     self.drips = drips

@@ -76,6 +76,8 @@ extension WireFrame {
       return frame("G", try words.encoded(Int8.self) + words.rest { try $0.encoded(Int16.self) })
     case "CopyOutResponse":
       return frame("H", try words.encoded(Int8.self) + words.rest { try $0.encoded(Int16.self) })
+    case "CopyBothResponse":
+      return frame("W", try words.encoded(Int8.self) + words.rest { try $0.encoded(Int16.self) })
     case "FunctionCallResponse": return frame("V", try words.value())
     case "ErrorResponse": return frame("E", try fields(&words))
     case "NoticeResponse": return frame("N", try fields(&words))

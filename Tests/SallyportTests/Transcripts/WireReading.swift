@@ -77,6 +77,9 @@ extension WireFrame {
     case UInt8(ascii: "H"):
       return reader.joined(
         "CopyOutResponse", [reader.integer(Int8.self)] + reader.list { $0.integer(Int16.self) }.dropFirst())
+    case UInt8(ascii: "W"):
+      return reader.joined(
+        "CopyBothResponse", [reader.integer(Int8.self)] + reader.list { $0.integer(Int16.self) }.dropFirst())
     case UInt8(ascii: "V"): return reader.joined("FunctionCallResponse", [reader.value()])
     case UInt8(ascii: "d"): return "CopyData \(reader.all())"
     case UInt8(ascii: "c"): return "CopyDone"
