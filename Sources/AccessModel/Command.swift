@@ -143,10 +143,13 @@ public struct SQLStatement: Hashable, Sendable {
   /// Functions and procedures that it calls, those of PostgreSQL and those in views and bodies of others included;
   /// operators and casts are not. All there are when the footprint is everything.
   public var functions: Set<Resource>
+  /// How its rows are written, if it copies them to the client.
+  public var copy: CopyTerms?
 
   public init(
     kind: Kind, effects: Effects, footprint: Footprint, predicate: Predicate = .notApplicable,
-    kinds: Set<Kind>? = nil, lineage: StatementLineage = .unresolved, functions: Set<Resource> = []
+    kinds: Set<Kind>? = nil, lineage: StatementLineage = .unresolved, functions: Set<Resource> = [],
+    copy: CopyTerms? = nil
   ) {
     self.kind = kind
     self.effects = effects
@@ -155,5 +158,6 @@ public struct SQLStatement: Hashable, Sendable {
     self.kinds = kinds ?? [kind]
     self.lineage = lineage
     self.functions = functions
+    self.copy = copy
   }
 }

@@ -95,6 +95,10 @@ public struct StatementLineage: Hashable, Sendable {
   /// What decides which rows there are, in which order, and what else can be told without seeing a value: WHERE, ON,
   /// GROUP BY, ORDER BY, DISTINCT, comparisons, CASE.
   public var predicates: ColumnSet
+  /// What WHERE compares with constants for equality, and does nothing else with.
+  public var tests: ColumnSet
+  /// How many constants those are.
+  public var testedConstants: Int
   /// What it stores, hands to functions that act, or tells others.
   public var copies: ColumnSet
   /// All columns that it reads or changes, by any way.
@@ -102,13 +106,15 @@ public struct StatementLineage: Hashable, Sendable {
 
   public init(
     outputs: [ValueSource]? = [], result: ColumnSet = .none, predicates: ColumnSet = .none, copies: ColumnSet = .none,
-    touched: ColumnSet = .none
+    touched: ColumnSet = .none, tests: ColumnSet = .none, testedConstants: Int = 0
   ) {
     self.outputs = outputs
     self.result = result
     self.predicates = predicates
     self.copies = copies
     self.touched = touched
+    self.tests = tests
+    self.testedConstants = testedConstants
   }
 
   /// Of what reads and changes no stored column.
@@ -128,11 +134,13 @@ public struct StatementLineage: Hashable, Sendable {
     predicates.formUnion(other.predicates)
     copies.formUnion(other.copies)
     touched.formUnion(other.touched)
+    tests.formUnion(other.tests)
+    testedConstants += other.testedConstants
   }
 
   /// How many columns are listed in it, for whoever bounds what is kept.
   public var weight: Int {
-    let lists = [result, predicates, copies, touched] + (outputs ?? []).map(\.columns)
+    let lists = [result, predicates, copies, touched, tests] + (outputs ?? []).map(\.columns)
     return lists.reduce((outputs ?? []).count) { $0 + $1.columns.count }
   }
 }

@@ -47,9 +47,11 @@ extension Command {
     }
   }
 
-  /// What its result may come from: more than the text names where rows come from a cursor, which an earlier command
-  /// declared over tables that this one does not mention. Masks of computed columns are to be asked for with this.
+  /// What its result may come from: more than the text names where rows come from a cursor that is not known, over tables
+  /// that this command does not mention. Masks of computed columns are to be asked for with this.
   public var resultFootprint: Footprint {
-    facts.shape.summary.kinds.contains(KindSet(.fetch)) ? .everything : footprint
+    guard facts.shape.summary.kinds.contains(KindSet(.fetch)), case .sql(let detail) = detail else { return footprint }
+    let isKnown = detail.statements.allSatisfy { !$0.kinds.contains(.fetch) || $0.lineage.outputs != nil }
+    return isKnown ? footprint : .everything
   }
 }

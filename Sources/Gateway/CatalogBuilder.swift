@@ -25,11 +25,13 @@ struct CatalogBuilder {
       let oid = try number(row[1])
       contents.relations.append(CatalogSnapshot.Relation(oid: oid, schema: row[2], name: row[3]))
       catalog.add(oid: oid, schema: row[2], relation: row[3])
-    case ("A", 3):
-      guard let attribute = Int16(row[2]) else { throw Malformed() }
+    case ("A", 6):
+      guard let attribute = Int16(row[2]), let modifier = Int32(row[5]) else { throw Malformed() }
       let oid = try number(row[1])
       catalog.relations[oid]?.columns[attribute] = row[3]
-      contents.columns[oid, default: []].append(CatalogSnapshot.Column(attribute, row[3]))
+      contents.columns[oid, default: []].append(
+        CatalogSnapshot.Column(
+          attribute, row[3], type: try number(row[4]), modifier: modifier, isGenerated: row[6] != "0"))
     case ("T", 2): addTree(try number(row[1]), row[2])
     case ("K", 2):
       guard let attribute = Int16(row[2]) else { throw Malformed() }

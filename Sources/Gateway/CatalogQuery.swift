@@ -25,7 +25,9 @@ enum CatalogQuery {
     WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S') AND n.nspname <> 'pg_toast'
     """,
     """
-    SELECT 'A', a.attrelid, a.attnum, a.attname FROM pg_catalog.pg_attribute a \
+    SELECT 'A', a.attrelid, a.attnum, a.attname, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END, \
+    CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, CASE WHEN a.attgenerated = '' THEN 0 ELSE 1 END \
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S') AND n.nspname <> 'pg_toast'

@@ -82,9 +82,11 @@ final class SessionAnalyses: StatementAnalyses {
     named.cache.insert(analysis, epoch: named.cache.epoch)
   }
 
-  /// That a name does not exist is believed of a new catalogue only; or when the session may have made it itself.
+  /// That a name does not exist is believed of a new catalogue only; or when the session may have made it itself. So is
+  /// how many columns there are.
   private func isBelieved(_ analysis: Analysis, _ scope: SessionScope) -> Bool {
-    guard analysis.traits.hasAbsentNames, !scope.names.hasTemporaries, !scope.names.hasDefinitions else { return true }
+    let mayHaveMade = scope.names.hasTemporaries || scope.names.hasDefinitions
+    guard analysis.traits.countsColumns || analysis.traits.hasAbsentNames && !mayHaveMade else { return true }
     return catalog.map { !$0.isOlder(than: Catalog.maxAgeOfAbsence) } ?? false
   }
 

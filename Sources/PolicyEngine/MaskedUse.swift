@@ -1,7 +1,7 @@
 import AccessModel
 
 /// What masked columns may not be used for, as their values would come out by it: predicates (DECISIONS 17), copies to
-/// where no mask is, definitions on their tables (DECISIONS 18), COPY.
+/// where no mask is, definitions on their tables (DECISIONS 18), COPY in forms in which values cannot be found.
 extension ScopedPolicy {
   /// Why a command is refused to somebody under a mask; nil when nothing speaks against it.
   func maskDenial(_ command: Command) -> Denial? {
@@ -12,9 +12,10 @@ extension ScopedPolicy {
         return Denial(
           rule: "gateway", reason: "it could not be understood, and masks apply to you on this connection")
       }
+      let copies = detail.statements.count { $0.kinds.contains(.copyTo) }
       for statement in detail.statements {
         for rule in masks where !rule.isShadow {
-          if let denial = rule.denial(of: statement) { return denial }
+          if let denial = rule.denial(of: statement, amongCopies: copies) { return denial }
         }
       }
       return nil
@@ -23,7 +24,8 @@ extension ScopedPolicy {
 }
 
 extension ScopedMask {
-  fileprivate func denial(of statement: SQLStatement) -> Denial? {
+  /// `copies` is how many statements of the text copy to the client.
+  fileprivate func denial(of statement: SQLStatement, amongCopies copies: Int) -> Denial? {
     let lineage = statement.lineage
     let footprint = statement.footprint
     if predicates == .deny, mayReach(lineage.predicates, touching: footprint) {
@@ -44,7 +46,14 @@ extension ScopedMask {
         lineage.touched, "may not be part of what is defined here", hint: "Ask somebody who sees it unmasked.")
     }
     if statement.kinds.contains(.copyTo), mayReach(lineage.result, touching: footprint) {
-      return refuse(lineage.result, "cannot be masked in COPY yet", hint: "Leave it out, or use SELECT instead.")
+      let obstacle =
+        copies > 1
+        ? "it is one of several in one text" : statement.copy.map { $0.obstacle } ?? "its options are not known"
+      if let obstacle {
+        return refuse(
+          lineage.result, "cannot be masked in this COPY: \(obstacle)",
+          hint: "Send it alone, with plain options, or leave the column out.")
+      }
     }
     return nil
   }

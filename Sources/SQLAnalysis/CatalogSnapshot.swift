@@ -22,10 +22,20 @@ public final class CatalogSnapshot: Sendable {
     /// Its attribute number, which stays when it is renamed.
     public var attribute: Int16
     public var name: String
+    /// By OID, that of a domain's base; 0 where it is not known.
+    public var type: UInt32
+    public var modifier: Int32
+    /// Computed from the others, so that COPY leaves it out.
+    public var isGenerated: Bool
 
-    public init(_ attribute: Int16, _ name: String) {
+    public init(
+      _ attribute: Int16, _ name: String, type: UInt32 = 0, modifier: Int32 = -1, isGenerated: Bool = false
+    ) {
       self.attribute = attribute
       self.name = name
+      self.type = type
+      self.modifier = modifier
+      self.isGenerated = isGenerated
     }
   }
 
@@ -155,6 +165,14 @@ public final class CatalogSnapshot: Sendable {
   func columns(of oid: UInt32) -> [Column]? { columns[oid] }
   /// Attribute numbers of columns whose values a write can tell apart: a unique index covers them.
   func uniqueColumns(of oid: UInt32) -> Set<Int16> { uniqueColumns[oid] ?? [] }
+
+  /// The column that goes by this path; nil when there is none, or it is not certain which.
+  func column(_ path: StoredColumn) -> Column? {
+    guard path.path.count == 3 else { return nil }
+    let found = relations(named: path.path[1]).filter { $0.schema == path.path[0] }
+    guard found.count == 1 else { return nil }
+    return columns(of: found[0].oid)?.first { $0.name == path.path[2] }
+  }
 
   func relations(named name: String) -> [Relation] { relations[name] ?? [] }
   func routines(named name: String) -> [Routine] { routines[name] ?? [] }

@@ -23,6 +23,7 @@ enum Field: String, CaseIterable {
     limitCount, limitOffset, groupClause, havingClause, sortClause, distinctClause, windowClause, partitionClause,
     orderClause, colnames, isNatural, quals, aliascolnames, aggOrder = "agg_order", aggFilter = "agg_filter", node,
     indexElems, source, attlist, cols, content, ordinality, params
+  case portalname
   /// An element of a list.
   case element = "[]"
   case unrecognized = "?"
@@ -76,7 +77,7 @@ extension Field {
       .subname, .schemaElts, .cmds, .isGrant, .expr, .result, .defresult, .target, .renameType, .location, .typmods,
       .arrayBounds, .limitCount, .limitOffset, .groupClause, .havingClause, .sortClause, .distinctClause,
       .windowClause, .partitionClause, .orderClause, .colnames, .isNatural, .quals, .aliascolnames, .aggOrder,
-      .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params:
+      .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params, .portalname:
       .structure
     }
   }

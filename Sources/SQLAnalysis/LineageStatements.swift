@@ -281,7 +281,7 @@ extension LineageWalk {
     return (path, ColumnSet(behind.filter { names.snapshot.isUnique($0) }))
   }
 
-  private func stored(_ target: UInt32) -> CatalogSnapshot.Relation? {
+  func stored(_ target: UInt32) -> CatalogSnapshot.Relation? {
     guard let name = tape.text(target, .relname) else { return nil }
     switch names.relation(tape.text(target, .schemaname), name, usesPath: usesPath) {
     case .known(let relation): return relation

@@ -19,6 +19,8 @@ struct LineageWalk {
   var touched = ColumnSet.none
   var steps = 0
   var isTooDeep = false
+  /// How a COPY to the client writes its rows.
+  var copyTerms: CopyTerms?
 
   init(_ walk: StatementWalk, _ names: NameContext, mayHaveMade: Bool = false) {
     tape = walk.tape
@@ -52,11 +54,8 @@ struct LineageWalk {
     switch tape.kind(node) {
     case .selectStmt, .insertStmt, .updateStmt, .deleteStmt, .mergeStmt: return result(query(node, nil))
     case .explainStmt: return explain(node)
-    // Its result is that of the EXECUTE that runs it.
-    case .prepareStmt: return result(query(tape.child(node, .query), nil))
-    case .declareCursorStmt:
-      _ = query(tape.child(node, .query), nil)
-      return .none
+    // Its result is that of the EXECUTE that runs it, or of the FETCH.
+    case .prepareStmt, .declareCursorStmt: return result(query(tape.child(node, .query), nil))
     case .createTableAsStmt, .viewStmt:
       let rows = query(tape.child(node, .query), nil)
       if tape.kind(node) == .createTableAsStmt { copies.formUnion(rows.all) }
@@ -105,22 +104,36 @@ struct LineageWalk {
   }
 
   private mutating func copy(_ node: UInt32) -> StatementLineage {
+    let isFrom = tape.flag(node, .isFrom)
     let inner = tape.child(node, .query)
-    if inner != 0 { return StatementLineage(outputs: [], result: query(inner, nil).all) }
+    if inner != 0 { return copied(query(inner, nil), by: node) }
     let relation = tape.child(node, .relation)
     guard relation != 0 else { return LineageWalk.anything }
     let scope = LineageScope(inside: nil)
-    scope.tables = self.relation(relation, scope)
+    scope.tables = self.relation(relation, scope, isTarget: true)
     let condition = tape.child(node, .whereClause)
     if condition != 0 { _ = expression(condition, scope, .predicate) }
-    var all = scope.tables.rows.all
+    var rows = scope.tables.rows
     if let names = copiedNames(node) {
-      all = names.reduce(into: .none) { $0.formUnion(scope.column($1)?.source.columns ?? scope.everything) }
+      rows = SourceRows(
+        columns: names.map { name in
+          SourceColumn(name: name, source: scope.column(name)?.source ?? ValueSource(scope.everything))
+        })
+    } else if let stored = stored(relation) {
+      // What is computed from the others is left out.
+      let generated = Set((names.snapshot.columns(of: stored.oid) ?? []).filter(\.isGenerated).map(\.name))
+      rows.columns.removeAll { generated.contains($0.name) }
     }
-    touched.formUnion(all)
-    guard tape.flag(node, .isFrom) else { return StatementLineage(outputs: [], result: all) }
+    touched.formUnion(rows.all)
+    guard isFrom else { return copied(rows, by: node) }
     predicates.formUnion(uniqueColumns(relation, copiedNames(node)))
     return .none
+  }
+
+  /// Rows that go to the client.
+  private mutating func copied(_ rows: SourceRows, by node: UInt32) -> StatementLineage {
+    copyTerms = readCopyTerms(node, rows)
+    return result(rows)
   }
 
   /// The columns that COPY names; nil for all.

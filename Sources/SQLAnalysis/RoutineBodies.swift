@@ -70,6 +70,7 @@ extension SessionTraits {
     needsPath = needsPath || part.needsPath
     hasAbsentNames = hasAbsentNames || part.hasAbsentNames
     makesTemporaries = makesTemporaries || part.makesTemporaries
+    countsColumns = countsColumns || part.countsColumns
     definesRoutines.formUnion(part.definesRoutines)
   }
 }
@@ -125,6 +126,7 @@ extension Analysis {
     lineage.predicates.formUnion(arguments.lineage.predicates)
     lineage.copies.formUnion(arguments.lineage.copies)
     lineage.touched.formUnion(arguments.lineage.touched)
+    lineage.predicates.formUnion(arguments.lineage.tests)
     let called = prepared.detail.statements.reduce(into: arguments.functions) { $0.formUnion($1.functions) }
     let statement = SQLStatement(
       kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds, lineage: lineage,
@@ -132,6 +134,41 @@ extension Analysis {
     return Analysis(
       text: text, effects: effects, footprint: footprint, detail: SQLDetail(statements: [statement]),
       settings: arguments.settings + prepared.settings, traits: traits)
+  }
+}
+
+/// Cursors.
+extension Analysis {
+  /// What fetching from a cursor does, given the text that declared it. nil when this is no lone FETCH.
+  public func fetching(_ declared: Analysis) -> Analysis? {
+    guard let name = traits.fetches, declared.traits.declares == name, detail.statements.count == 1,
+      let cursor = declared.detail.statements.first
+    else { return nil }
+    var statement = detail.statements[0]
+    statement.footprint = statement.footprint.union(cursor.footprint)
+    statement.lineage = cursor.lineage
+    return Analysis(
+      text: text, effects: effects, footprint: statement.footprint, detail: SQLDetail(statements: [statement]),
+      settings: settings, traits: traits)
+  }
+}
+
+/// Cursors that statements of one text declare, for those behind them in it.
+struct DeclaredCursors {
+  private var known: [String: SQLStatement] = [:]
+
+  /// The statement at that node, which follows those before; a FETCH then says where its rows come from.
+  mutating func follow(_ statement: inout SQLStatement, _ node: UInt32, in tape: Tape) {
+    switch tape.kind(node) {
+    case .declareCursorStmt: if let name = tape.text(node, .portalname) { known[name] = statement }
+    case .fetchStmt:
+      guard let cursor = tape.text(node, .portalname).flatMap({ known[$0] }) else { break }
+      statement.footprint = statement.footprint.union(cursor.footprint)
+      statement.lineage = cursor.lineage
+    case _:
+      // It may give names to other cursors.
+      if statement.effects.isUnknown || !statement.effects.isDisjoint(with: [.execute, .call]) { known.removeAll() }
+    }
   }
 }
 
@@ -143,13 +180,15 @@ extension NameContext {
 }
 
 extension SQLAnalyzer {
-  /// Where the values of a statement come from and go to, if names are resolved.
-  static func lineage(
-    of node: UInt32, _ statement: SQLStatement, _ walk: StatementWalk, mayHaveMade: Bool = false
-  ) -> StatementLineage {
-    guard let names = walk.names else { return .unresolved }
+  /// Finds where the values of a statement come from and go to, if names are resolved.
+  static func addLineage(
+    of node: UInt32, to statement: inout SQLStatement, _ walk: StatementWalk, mayHaveMade: Bool = false
+  ) {
+    statement.lineage = .unresolved
+    guard let names = walk.names else { return }
     var lineage = LineageWalk(walk, names, mayHaveMade: mayHaveMade)
-    return lineage.run(node, statement)
+    statement.lineage = lineage.run(node, statement)
+    statement.copy = lineage.copyTerms
   }
 
   /// What the statements of a routine's body do together.
@@ -170,7 +209,7 @@ extension SQLAnalyzer {
         walk.usesPath = usesPath
         var statement = walk.run(node)
         if walk.isTooDeep { return .unknown }
-        statement.lineage = lineage(of: node, statement, walk)
+        addLineage(of: node, to: &statement, walk)
         walks.append((statement, walk))
       }
       return .known(Analysis.Part.sum(walks))

@@ -87,6 +87,7 @@ public enum SQLAnalyzer {
     var arguments: Analysis.Part?
     // Relations that an earlier statement of the text makes are not in the catalogue.
     var hasMade = false
+    var cursors = DeclaredCursors()
     let list = tape.child(0, .stmts)
     if list != 0 {
       for entry in tape.children(list) {
@@ -95,7 +96,8 @@ public enum SQLAnalyzer {
         var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
         var statement = walk.run(node)
         if walk.isTooDeep { return Analysis(text: text, misunderstood: .tooDeep) }
-        statement.lineage = lineage(of: node, statement, walk, mayHaveMade: hasMade)
+        addLineage(of: node, to: &statement, walk, mayHaveMade: hasMade)
+        cursors.follow(&statement, node, in: tape)
         hasMade = hasMade || statement.effects.contains(.define)
         statements.append(statement)
         settings += walk.settings
@@ -106,7 +108,8 @@ public enum SQLAnalyzer {
     return Analysis(
       text: text, effects: statements.reduce(into: []) { $0.formUnion($1.effects) }, footprint: union(statements),
       detail: SQLDetail(statements: statements), settings: settings, traits: traits, arguments: arguments,
-      isTemplate: PlainLiterals.areAll(in: tape, text))
+      // Options of COPY are no constants to take out.
+      isTemplate: !statements.contains { $0.copy != nil } && PlainLiterals.areAll(in: tape, text))
   }
 
   /// The name in a text that is one PREPARE or one EXECUTE; returns what the arguments of the latter do.
@@ -118,6 +121,12 @@ public enum SQLAnalyzer {
     let node = tape.child(entry, .stmt)
     switch tape.kind(node) {
     case .prepareStmt: traits.prepares = tape.text(node, .name)
+    case .declareCursorStmt:
+      traits.declares = tape.text(node, .portalname)
+      let options = tape.child(node, .options)
+      // CURSOR_OPT_HOLD (parsenodes.h).
+      traits.declaresHold = options != 0 && (Int(tape.text(options)) ?? 0) & 0x20 != 0
+    case .fetchStmt: traits.fetches = tape.text(node, .portalname)
     case .executeStmt:
       var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
       var statement = walk.runParts(of: node)

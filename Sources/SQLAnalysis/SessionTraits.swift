@@ -18,6 +18,14 @@ public struct SessionTraits: Hashable, Sendable {
   public var prepares: String?
   /// The name in a text that is one EXECUTE and nothing else; its effects are unknown to whoever does not know the name.
   public var executes: String?
+  /// The cursor in a text that is one DECLARE and nothing else.
+  public var declares: String?
+  /// That cursor outlives its transaction.
+  public var declaresHold = false
+  /// The cursor in a text that is one FETCH or MOVE and nothing else.
+  public var fetches: String?
+  /// Columns are told by their places alone, so that a catalogue of some seconds ago does not do.
+  public var countsColumns = false
 
   public init() {}
 }

@@ -7,6 +7,7 @@ extension StatementWalk {
     let node = item.node
     let isFrom = tape.flag(node, .isFrom)
     kinds.insert(isFrom ? .copyFrom : .copyTo)
+    if !isFrom { traits.countsColumns = true }
     effects.insert(isFrom ? .write : .read)
     if tape.has(node, .filename) || tape.has(node, .isProgram) { unknown() }
     let relation = tape.child(node, .relation)

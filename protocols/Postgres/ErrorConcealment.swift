@@ -35,16 +35,6 @@ extension PostgresSession {
     let rule = concealment.map { $0.rule(hiding: command) } ?? "masking"
     return rule.map { fields.withoutWords(rule: $0) }
   }
-
-  /// True when the command that is answered may send COPY data, though masks apply.
-  var mayCopyOut: Bool {
-    switch replies.head {
-    case .query(let id), .execute(let id, _): copyingOut.contains(id)
-    case .none, .functionCall, .parse, .bind, .describeStatement, .describePortal, .injectedDescribe,
-      .closeStatement, .closePortal, .sync, .catalog, .failingQuery, .failingParse:
-      false
-    }
-  }
 }
 
 extension ErrorFields {

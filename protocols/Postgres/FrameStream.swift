@@ -113,6 +113,20 @@ struct FrameStream {
     dropRemaining = header.frameLength - count
   }
 
+  /// Gives the bytes that wait to `rewrite`, in place, takes as many from the front as it says, whole frames, and puts what
+  /// it made in their stead.
+  mutating func replace(
+    with output: inout ByteBuffer,
+    _ rewrite: (UnsafeRawBufferPointer, inout ByteBuffer) throws(ProtocolError) -> Int
+  ) throws(ProtocolError) {
+    flushRun()
+    let taken = input.withUnsafeReadableBytes { bytes in
+      Result { () throws(ProtocolError) in try rewrite(bytes, &output) }
+    }
+    skip(try taken.get())
+    if output.readableBytes > 0 { self.output.append(output) }
+  }
+
   /// Puts bytes of our own behind what has passed so far.
   mutating func inject(_ bytes: ByteBuffer) {
     flushRun()

@@ -23,6 +23,7 @@ extension PostgresSession {
     switch header.tag {
     case BackendTag.dataRow: return try takeDataRow(header)
     case BackendTag.copyData:
+      if copyMask != nil { return try maskCopy(header) }
       if tap != nil {
         guard try tapStream(header) else { return false }
       }
@@ -70,9 +71,8 @@ extension PostgresSession {
       try takeCompletion(header)
     case BackendTag.copyInResponse: try takeCopyInResponse(header)
     case BackendTag.copyBothResponse: try takeCopyBothResponse(header)
-    case BackendTag.copyOutResponse where maskable && !mayCopyOut:
-      // The enforcer refuses each COPY that it knows for one; this is one that it did not.
-      throw .backend("the backend sends COPY data, which masks cannot be applied to", code: "42501")
+    case BackendTag.copyOutResponse where maskable: return try takeCopyOutResponse(header)
+    case BackendTag.copyDone where copyMask != nil: try endCopy(header)
     case BackendTag.noticeResponse where maskable: try takeNotice(header, try backend.body(of: header))
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
@@ -115,25 +115,24 @@ extension PostgresSession {
       throw .backend("a row of \(header.bodyLength) bytes is too long to be masked", code: "54000")
     }
     guard backend.holds(header) else { return false }
-    try maskRows(mask, from: header)
+    try maskRows(mask)
     return true
   }
 
   /// Rewrites all rows that are here whole into one buffer.
-  private mutating func maskRows(_ mask: RowMask, from header: FrameHeader) throws(ProtocolError) {
-    var rewritten = ByteBufferAllocator().buffer(capacity: backend.pending)
-    var next: FrameHeader? = header
-    while let row = next, row.tag == BackendTag.dataRow, row.bodyLength <= limits.maskedRow, backend.holds(row) {
-      let before = rewritten.writerIndex
-      try mask.rewrite(try backend.body(of: row), into: &rewritten)
-      progress?.rows += 1
-      progress?.bytes += rewritten.writerIndex - before
-      backend.drop(row)
-      next = try backend.nextHeader()
+  private mutating func maskRows(_ mask: RowMask) throws(ProtocolError) {
+    var rewritten = ByteBufferAllocator().buffer(capacity: backend.pending + backend.pending / 8)
+    let limit = limits.maskedRow
+    var rows = 0
+    try backend.replace(with: &rewritten) { bytes, output throws(ProtocolError) in
+      let done = try mask.rewriteFrames(bytes, limit: limit, into: &output)
+      rows = done.rows
+      return done.bytes
     }
+    progress?.rows += rows
+    progress?.bytes += rewritten.readableBytes
     progress?.masked = mask.names
     if tap != nil, let id = progress?.id { tell(rewritten, of: id) }
-    backend.inject(rewritten)
   }
 
   /// The mask of the rows that are due; nil when they pass. A row whose columns were never told is an error under
@@ -215,6 +214,7 @@ extension PostgresSession {
     switch use {
     case .query: if let command { events += tap?.columns(body, of: command) ?? [] }
     case .portal(let portal), .injected(let portal): tap?.describe(portal: portal, body)
+    case .copy: break
     }
   }
 
@@ -262,6 +262,9 @@ extension PostgresSession {
       portalMasks[portal] = .some(mask)
       replies.removeHead()
       backend.drop(header)
+    case .copy(let terms):
+      copyMask = mask.map { CopyMask($0, terms) }
+      backend.pass(header)
     }
   }
 }

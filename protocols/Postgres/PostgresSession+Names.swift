@@ -20,6 +20,7 @@ extension PostgresSession {
 
   /// What running this text does: of an EXECUTE, what it runs. nil when the frame must wait.
   mutating func effective(_ analysis: Analysis, _ header: FrameHeader) -> Analysis? {
+    if let cursor = analysis.traits.fetches { return fetching(analysis, from: cursor) }
     guard let name = analysis.traits.executes else { return analysis }
     // An outstanding reply may still give the name to another text, or fail to.
     guard replies.isEmpty else {
@@ -120,7 +121,7 @@ extension PostgresSession {
 
 /// Statements that SQL text prepares.
 extension PostgresSession {
-  /// A PREPARE whose answer is still to come.
+  /// A PREPARE or DECLARE whose answer is still to come.
   struct Preparing {
     var id: CommandID
     var name: String
@@ -128,7 +129,7 @@ extension PostgresSession {
   }
 
   mutating func notePrepare(_ id: CommandID, _ analysis: Analysis?) {
-    guard let analysis, let name = analysis.traits.prepares else { return }
+    guard let analysis, let name = analysis.traits.prepares ?? analysis.traits.declares else { return }
     preparing.append(Preparing(id: id, name: name, analysis: analysis))
   }
 
@@ -136,6 +137,7 @@ extension PostgresSession {
   mutating func settlePrepare(_ id: CommandID, _ outcome: Outcome) {
     guard let index = preparing.firstIndex(where: { $0.id == id }) else { return }
     let prepared = preparing.remove(at: index)
+    if prepared.analysis.traits.declares != nil { return settleCursor(prepared, outcome) }
     guard outcome.ending == .completed, outcome.errorCode.isEmpty, outcome.tag == "PREPARE",
       statements.count < limits.preparedStatements
     else { return }
@@ -145,7 +147,45 @@ extension PostgresSession {
   /// The name, or any, may be given to another text before the answers come.
   mutating func forgetPreparing(_ name: String?) {
     guard !preparing.isEmpty else { return }
-    preparing.removeAll { name == nil || $0.name == name }
+    preparing.removeAll { name == nil || $0.name == name && $0.analysis.traits.prepares != nil }
+  }
+}
+
+/// Cursors that SQL text declares: what is fetched from one comes from where its query takes it.
+extension PostgresSession {
+  private static let cursorLimit = 1_000
+
+  /// What fetching from this cursor does; nil when the frame must wait.
+  private mutating func fetching(_ analysis: Analysis, from cursor: String) -> Analysis? {
+    if preparing.contains(where: { $0.name == cursor && $0.analysis.traits.declares != nil }) {
+      waitForReplies()
+      return nil
+    }
+    return cursors[cursor].flatMap { analysis.fetching($0) } ?? analysis
+  }
+
+  private mutating func settleCursor(_ declared: Preparing, _ outcome: Outcome) {
+    guard outcome.ending == .completed, outcome.errorCode.isEmpty, outcome.tag == "DECLARE CURSOR",
+      cursors.count < PostgresSession.cursorLimit
+    else { return }
+    cursors[declared.name] = declared.analysis
+  }
+
+  /// A text goes to the backend that may give the names of cursors to others; nil for what is not known.
+  mutating func forgetCursors(for analysis: Analysis?) {
+    if let name = analysis?.traits.declares { return forgetCursor(name) }
+    cursors.removeAll()
+    preparing.removeAll { $0.analysis.traits.declares != nil }
+  }
+
+  mutating func forgetCursor(_ name: String) {
+    if !cursors.isEmpty { cursors[name] = nil }
+    if !preparing.isEmpty { preparing.removeAll { $0.name == name && $0.analysis.traits.declares != nil } }
+  }
+
+  /// The transaction is over, and with it the cursors that were not declared WITH HOLD.
+  mutating func endCursors() {
+    if !cursors.isEmpty { cursors = cursors.filter(\.value.traits.declaresHold) }
   }
 }
 

@@ -74,9 +74,11 @@ extension PostgresSession {
     explainedCancel = nil
     isCopyingIn = false
     isCopyingBoth = false
+    copyMask = nil
     if status == .idle, replies.isEmpty, !isSegmentOpen {
       // Portals end with their transaction.
       forgetPortals()
+      endCursors()
       portalMasks.removeAll()
       tap?.forgetPortals()
       names.settle()
@@ -89,6 +91,7 @@ extension PostgresSession {
   mutating func takeError(_ header: FrameHeader, _ fields: ErrorFields) throws(ProtocolError) {
     let code = fields[ErrorFields.sqlState] ?? "XX000"
     isCopyingIn = false
+    copyMask = nil
     let severity = fields[ErrorFields.severityNonLocalized] ?? fields[ErrorFields.severity] ?? ""
     if severity == "FATAL" || severity == "PANIC" { backendIsLeaving = true }
     switch replies.head {
@@ -178,7 +181,7 @@ extension PostgresSession {
       if errorCode.isEmpty { outcome.errorCode = progress.errorCode }
     }
     progress = nil
-    if !copyingOut.isEmpty { copyingOut.remove(id) }
+    if !copyingOut.isEmpty { copyingOut[id] = nil }
     // A portal that stopped at its row limit goes on, and its end is still to be told.
     lastFinished = ending == .suspended ? nil : id
     if !preparing.isEmpty { settlePrepare(id, outcome) }

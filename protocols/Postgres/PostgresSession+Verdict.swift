@@ -75,6 +75,7 @@ extension PostgresSession {
       replies.append(.bind(id, portal: portal))
       noteSessionEffects(of: analysis)
       forgetPortal(portal)
+      forgetCursor(portal)
       portals[portal] = Portal(id: id, analysis: analysis)
       isSegmentOpen = true
     case .execute(let portal):
@@ -88,11 +89,14 @@ extension PostgresSession {
     }
   }
 
-  /// A COPY to the client was permitted: it was decided by its columns.
+  /// A COPY to the client was permitted: what of it is masked is asked when it begins.
   private mutating func noteCopy(_ id: CommandID, _ kind: PendingCommand.Kind) {
     switch kind {
     case .query(let analysis), .bind(_, .some(let analysis)):
-      if !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyTo)) { copyingOut.insert(id) }
+      guard !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyTo)) else { return }
+      let copies = analysis.detail.statements.filter { $0.kinds.contains(.copyTo) }
+      // Of several nobody says which one it is.
+      copyingOut[id] = .some(copies.count == 1 ? copies[0].copy : nil)
     case .functionCall, .replication, .parse, .bind(_, .none), .execute, .oversized: break
     }
   }
@@ -112,7 +116,10 @@ extension PostgresSession {
       statements.forget(nil)
       forgetPreparing(nil)
     }
-    if analysis?.mayOpenPortals ?? true { forgetPortals() }
+    if analysis?.mayOpenPortals ?? true {
+      forgetPortals()
+      forgetCursors(for: analysis)
+    }
   }
 
   /// True when what the session knows holds as well once this has run. A cursor may run more than its FETCH says.

@@ -98,7 +98,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
 
   /// Columns that wait for names or for a plan.
   struct PendingColumns {
-    enum Use { case query, portal(String), injected(String) }
+    enum Use { case query, portal(String), injected(String), copy(CopyTerms) }
     var id: CommandID
     var description: RowDescription
     var use: Use
@@ -154,8 +154,11 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var replies = ReplyQueue()
   var statements = StatementRegistry()
   var names = SessionNames()
-  /// PREPAREs in SQL text that were sent and not answered yet.
+  /// PREPAREs and DECLAREs in SQL text that were sent and not answered yet.
   var preparing: [Preparing] = []
+  /// What cursors that SQL text declared stand for, as the backend confirmed it; one that is not here may stand for
+  /// anything.
+  var cursors: [String: Analysis] = [:]
   /// Counts Syncs; a segment is what lies between two.
   var segment = 0
   /// Whether anything was sent to the backend since the last Sync.
@@ -187,8 +190,10 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var relations: [UInt32: RelationNames?] = [:]
   /// Who says which errors and notices hide what they say; nil where no mask applies.
   public var concealment: (any ErrorConcealment)?
-  /// Commands that may send COPY data, though masks apply: it was decided that none of it is masked.
-  var copyingOut: Set<CommandID> = []
+  /// Commands that may send COPY data, though masks apply, with how they write it; nil where that is not known.
+  var copyingOut: [CommandID: CopyTerms?] = [:]
+  /// Present while COPY data comes of which something is masked.
+  var copyMask: CopyMask?
   /// Why the gateway cancels what runs, of its own accord.
   var explainedCancel: ErrorFields?
   /// Present when somebody records what the client gets.

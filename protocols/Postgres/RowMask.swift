@@ -32,38 +32,97 @@ struct RowMask: Hashable, Sendable {
     }
   }
 
-  /// Rewrites the body of a DataRow, and appends the whole frame to `output`. Values that pass are copied in runs.
+  /// Rewrites the body of a DataRow, and appends the whole frame to `output`.
   func rewrite(_ body: ByteBuffer, into output: inout ByteBuffer) throws(ProtocolError) {
-    var reader = MessageReader(body, from: .backend, message: "DataRow")
-    let count = try reader.count(ofItemsAtLeast: 4)
-    guard count == columns.count else { throw .backend("a row has \(count) values for \(columns.count) columns") }
-    let start = output.writerIndex
-    output.writeInteger(BackendTag.dataRow)
-    output.writeInteger(Int32(0))
-    let total = body.readableBytes
-    // The first run begins with the count.
-    var run = 0
-    for column in columns {
-      let at = total - reader.remaining
-      let length = try reader.int32()
-      guard length >= -1 else { throw reader.malformed("a value has a negative length") }
-      if length > 0 { try reader.skip(Int(length)) }
-      if case .pass = column { continue }
-      if length < 0 { continue }
-      copy(body, from: run, to: at, into: &output)
-      run = total - reader.remaining
-      column.write(body, at: at + 4, length: Int(length), into: &output)
+    let start = RowMask.open(BackendTag.dataRow, in: &output)
+    let end = body.withUnsafeReadableBytes { bytes in
+      Result { () throws(ProtocolError) in try rewrite(row: bytes, at: 0, into: &output) }
     }
-    copy(body, from: run, to: total - reader.remaining, into: &output)
-    try reader.end()
-    output.setInteger(Int32(truncatingIfNeeded: output.writerIndex - start - 1), at: start + 1)
+    guard try end.get() == body.readableBytes else { throw RowMask.malformed(body.readableBytes) }
+    RowMask.close(start, in: &output)
   }
 
-  private func copy(_ body: ByteBuffer, from start: Int, to end: Int, into output: inout ByteBuffer) {
-    guard end > start else { return }
-    body.withUnsafeReadableBytes { bytes in
-      _ = output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+  /// Rewrites the whole frames of DataRow at the front of `bytes`, up to one whose body is longer than `limit`. Returns
+  /// how many bytes of it those were, and how many rows.
+  func rewriteFrames(
+    _ bytes: UnsafeRawBufferPointer, limit: Int, into output: inout ByteBuffer
+  ) throws(ProtocolError) -> (bytes: Int, rows: Int) {
+    var at = 0
+    var rows = 0
+    while bytes.count - at >= FrameHeader.size, bytes[at] == BackendTag.dataRow {
+      let length = Int(RowMask.int32(bytes, at + 1))
+      // The header was looked at, or will be: what it says is refused there.
+      guard length >= 4, length - 4 <= limit, bytes.count - at - 1 >= length else { break }
+      let end = at + 1 + length
+      let frame = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
+      let start = RowMask.open(BackendTag.dataRow, in: &output)
+      let last = try rewrite(row: frame, at: FrameHeader.size, into: &output)
+      guard last == frame.count else { throw RowMask.malformed(frame.count - last) }
+      RowMask.close(start, in: &output)
+      at = end
+      rows += 1
     }
+    return (at, rows)
+  }
+
+  /// Rewrites a row as DataRow and a binary COPY have it: how many values, and each with its length. Values that pass are
+  /// copied in runs. Returns where it ended.
+  func rewrite(
+    row bytes: UnsafeRawBufferPointer, at start: Int, into output: inout ByteBuffer
+  ) throws(ProtocolError) -> Int {
+    guard bytes.count - start >= 2 else { throw RowMask.malformed(bytes.count - start) }
+    let count = Int(bytes[start]) << 8 | Int(bytes[start + 1])
+    guard count == columns.count else { throw .backend("a row has \(count) values for \(columns.count) columns") }
+    // The first run begins with the count.
+    var run = start
+    var at = start + 2
+    for column in columns {
+      guard bytes.count - at >= 4 else { throw RowMask.malformed(bytes.count - at) }
+      let length = Int(RowMask.int32(bytes, at))
+      guard length >= -1, bytes.count - at - 4 >= length else { throw RowMask.malformed(length) }
+      let end = at + 4 + max(length, 0)
+      if length >= 0 {
+        switch column {
+        case .pass: break
+        case .constant(let value):
+          RowMask.copy(bytes, run, at, &output)
+          output.writeBytes(value)
+          run = end
+        case .partial, .hash, .bucket:
+          RowMask.copy(bytes, run, at, &output)
+          column.write(UnsafeRawBufferPointer(rebasing: bytes[(at + 4)..<end]), into: &output)
+          run = end
+        }
+      }
+      at = end
+    }
+    RowMask.copy(bytes, run, at, &output)
+    return at
+  }
+
+  private static func copy(
+    _ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ output: inout ByteBuffer
+  ) {
+    if end > start { _ = output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<end])) }
+  }
+
+  @inline(__always)
+  static func int32(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Int32 {
+    Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int32.self))
+  }
+
+  private static func malformed(_ rest: Int) -> ProtocolError { .backend("malformed DataRow message (\(rest))") }
+
+  /// Begins a frame; its length is written by `close`.
+  static func open(_ tag: UInt8, in output: inout ByteBuffer) -> Int {
+    let start = output.writerIndex
+    output.writeInteger(tag)
+    output.writeInteger(Int32(0))
+    return start
+  }
+
+  static func close(_ start: Int, in output: inout ByteBuffer) {
+    output.setInteger(Int32(truncatingIfNeeded: output.writerIndex - start - 1), at: start + 1)
   }
 }
 
@@ -122,20 +181,14 @@ extension RowMask.Column {
     return (min(precision - scale, precision), max(scale, 0))
   }
 
-  /// Writes the length and bytes of what stands in for a value of `body`.
-  func write(_ body: ByteBuffer, at index: Int, length: Int, into output: inout ByteBuffer) {
+  /// Writes the length and bytes of what stands in for a value.
+  func write(_ value: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
     if case .constant(let bytes) = self {
       output.writeBytes(bytes)
       return
     }
-    if case .partial(let mask) = self {
-      let isWritten = body.withUnsafeReadableBytes { bytes in
-        mask.writePlain(UnsafeRawBufferPointer(rebasing: bytes[index..<(index + length)]), into: &output)
-      }
-      if isWritten { return }
-    }
-    let value = body.withUnsafeReadableBytes { Array($0[index..<(index + length)]) }
-    guard let standIn = standIn(value[...]) else {
+    if case .partial(let mask) = self, mask.writePlain(value, into: &output) { return }
+    guard let standIn = standIn(Array(value)[...]) else {
       output.writeInteger(Int32(-1))
       return
     }

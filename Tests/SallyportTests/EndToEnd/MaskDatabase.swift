@@ -99,6 +99,10 @@ struct MaskDatabase {
     CREATE FUNCTION show_notice(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN 1; END';
     CREATE PROCEDURE proc_ssn(int, INOUT v text) LANGUAGE plpgsql AS
       'BEGIN SELECT ssn INTO v FROM public.people WHERE id = $1; END';
+    CREATE FUNCTION open_cursor(c refcursor) RETURNS refcursor LANGUAGE plpgsql AS
+      'BEGIN OPEN c FOR SELECT upper(ssn) FROM public.people; RETURN c; END';
+    CREATE FUNCTION reopen_cursor(c refcursor) RETURNS refcursor LANGUAGE plpgsql AS
+      'BEGIN CLOSE c; OPEN c FOR SELECT upper(ssn) FROM public.people; RETURN c; END';
     CREATE VIEW functional AS SELECT pl_ssn(id) AS v, ssn_of(id) AS w FROM people_notes;
     RESET ROLE; ANALYZE;
     """

@@ -27,7 +27,8 @@ struct PolicyTrialTests {
       ("DELETE FROM orders", "dora", "deny(no-unbounded-delete)"),
       ("DELETE FROM orders WHERE id = 7", "ana", "approve(deletes-are-reviewed)"),
       ("DELETE FROM orders WHERE id = 7", "dora", "allow"), ("DROP TABLE orders", "ana", "deny(access)"),
-      ("COPY customers TO STDOUT", "ana", "deny(customer-pii)"),
+      ("COPY customers TO STDOUT", "ana", "allow"),
+      ("COPY customers TO STDOUT (ENCODING 'big5')", "ana", "deny(customer-pii)"),
       ("SELECT 1 FROM customers WHERE ssn = '1'", "ana", "deny(customer-pii)"), ("selekt", "ana", "deny(access)"),
       ("SELECT 1; DELETE FROM orders WHERE true", "ana", "deny(no-unbounded-delete)"),
     ])

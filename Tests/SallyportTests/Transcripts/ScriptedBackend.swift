@@ -146,7 +146,7 @@ final class ScriptedBackend: @unchecked Sendable {
     for relation in relations {
       lines.append("DataRow \"R\" \"\(relation.oid)\" \"\(relation.schema)\" \"\(relation.name)\"")
       for (index, column) in relation.columns.enumerated() {
-        lines.append("DataRow \"A\" \"\(relation.oid)\" \"\(index + 1)\" \"\(column)\"")
+        lines.append("DataRow \"A\" \"\(relation.oid)\" \"\(index + 1)\" \"\(column)\" \"25\" \"-1\" \"0\"")
       }
     }
     lines += ["CommandComplete \"SELECT\"", "ReadyForQuery I"]
