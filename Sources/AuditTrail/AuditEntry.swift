@@ -71,7 +71,8 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   }
 
   /// `gateway_started`, `gateway_stopped`, `authenticated`, `session_opened`, `session_closed`, `decided`, `finished`,
-  /// `recorded`, `control`, `approval`, `administration` or `configuration_reloaded`.
+  /// `recorded`, `control`, `approval`, `administration`, `configuration_reloaded`, `denied_repeatedly` or
+  /// `authenticated_repeatedly`.
   public var event: String
   public var session: String?
   public var command: UInt64?
@@ -138,13 +139,27 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var previous: String?
   public var changes: [String]?
   public var notes: [String]?
+  // denied_repeatedly, with session, action, rule, policy, reason and sha256; authenticated_repeatedly, with client,
+  // succeeded, reason and sha256
+  public var count: UInt64?
+  /// ISO 8601.
+  public var since: String?
+  public var until: String?
+  public var firstCommand: UInt64?
+  public var lastCommand: UInt64?
+  public var inPlace: UInt64?
+  public var users: [String]?
 
   private enum CodingKeys: String, CodingKey {
     case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
       connection, labels, `protocol`, backend, database, application, action, rule, approvers, stage, effects,
       footprint, statements, misunderstood, text, redacted, parameters, binds, offset, cut, sha256, ending, tag, error,
       rows, bytes, masked,
-      purpose, request, step, person, actor, verb, subject, trigger, previous, changes, notes
+      purpose, request, step, person, actor, verb, subject, trigger, previous, changes, notes,
+      count, since, until, users
+    case firstCommand = "first_command"
+    case lastCommand = "last_command"
+    case inPlace = "in_place"
     case backendUser = "backend_user"
     case footprintCount = "footprint_count"
     case statementCount = "statement_count"

@@ -43,6 +43,8 @@ public struct AuditExporter {
     let isWanted = filter.matches(record, entry, owner: session?.entry.user)
     switch entry.event {
     case "authenticated" where isWanted: return [events.authentication(record, entry)]
+    case "authenticated_repeatedly" where isWanted: return [events.authentications(record, entry)]
+    case "denied_repeatedly" where isWanted: return [events.denials(record, entry, session)]
     case "session_closed" where isWanted: return [events.logoff(record, entry, session)]
     case "decided" where isWanted:
       let command = CommandBook.Command(record: record, entry: entry, session: session)

@@ -22,7 +22,7 @@ public struct AuditFilter: Sendable {
     if let until, record.time >= until { return false }
     if let session, entry.session != session { return false }
     guard let user else { return true }
-    return [owner, entry.user, entry.person, entry.actor].contains(user)
+    return [owner, entry.user, entry.person, entry.actor].contains(user) || entry.users?.contains(user) == true
   }
 }
 

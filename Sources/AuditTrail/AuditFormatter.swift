@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
 /// Prints records: one line for people, or one JSON object per line for programs.
 ///
 /// It remembers which user and connection a session belongs to, so it should see the records from the session's start.
@@ -114,6 +120,21 @@ public struct AuditFormatter {
       add("request", entry.request.map(String.init))
       add("person", entry.person)
       add("reason", entry.reason)
+    case "denied_repeatedly":
+      words.append("DENY ×\(entry.count ?? 0) #\(entry.firstCommand ?? 0)–#\(entry.lastCommand ?? 0)")
+      add("rule", entry.rule)
+      add("reason", entry.reason)
+      add("since", entry.since)
+      add("until", entry.until)
+      add("sha256", entry.sha256)
+    case "authenticated_repeatedly":
+      words.append("sign-in-failed ×\(entry.count ?? 0)")
+      add("client", entry.client)
+      add("users", entry.users?.joined(separator: ","))
+      add("reason", entry.reason)
+      add("since", entry.since)
+      add("until", entry.until)
+      add("sha256", entry.sha256)
     case "configuration_reloaded":
       words.append(entry.succeeded == true ? "configuration-reloaded" : "configuration-refused")
       add("by", entry.trigger)
@@ -147,6 +168,14 @@ public struct AuditFormatter {
       }
     }
     return String(result)
+  }
+
+  /// µs since 1970 of `2026-11-21T02:03:04.000005Z`; nil for anything else.
+  public static func microseconds(_ text: String) -> Int64? {
+    guard text.count == 27, text.hasSuffix("Z"), let micros = Int64(text.dropLast().suffix(6)),
+      let date = try? Date(String(text.prefix(19)) + "Z", strategy: .iso8601)
+    else { return nil }
+    return Int64(date.timeIntervalSince1970) * 1_000_000 + micros
   }
 
   /// `2026-11-21T02:03:04.000005Z` of µs since 1970 (proleptic Gregorian, UTC).

@@ -44,6 +44,8 @@ public final class AuditLane: AuditSink {
   @exclusivity(unchecked) private var memory = SegmentMemory()
   /// Link, sequence number, time and payload of the record at hand, as they are hashed.
   @exclusivity(unchecked) private var scratch = JSONWriter()
+  /// Refusals that are counted together.
+  var floods = RefusalFloods()
   private static let firstSegmentSize = 1 << 20
   private static let prefix = SegmentFormat.hashSize + 16
 
@@ -134,11 +136,8 @@ public final class AuditLane: AuditSink {
 
   // MARK: Records
 
-  /// Appends one record. Returns only once it would survive the death of this process.
-  ///
-  /// Throws before anything was written when there is no room: for most events already when what is left is needed for
-  /// the outcomes of commands that were permitted before.
-  public func append(_ event: AuditEvent) throws(AuditFailure) {
+  /// Appends one record, whatever else comes; see `append`.
+  func write(_ event: AuditEvent) throws(AuditFailure) {
     let change = reserve.change(by: event)
     guard case .decided(let decision) = event else {
       return try record(change, isOutcome: OutcomeReserve.covers(event), of: nil, "") { writer, _, _ in
@@ -228,6 +227,7 @@ public final class AuditLane: AuditSink {
 
   /// Ends the lane: waits until everything is on the disk and gives unused room back. Blocks for some milliseconds.
   public func close() {
+    if current != nil { note(floods.all()) }
     position.recordHash = recordHash
     current?.synchronize()
     current = nil
@@ -315,6 +315,9 @@ public final class AuditLane: AuditSink {
     position.time = time
     Array(header.encoded().suffix(SegmentFormat.hashSize)).withUnsafeBytes { scratch.replaceStart(with: $0) }
   }
+
+  /// Now, in µs since 1970, as times in the chain have it.
+  func time() -> Int64 { max(position.time, now()) }
 
   func filePath(_ number: UInt64) -> String { "\(path)/\(SegmentFormat.fileName(number))" }
 }

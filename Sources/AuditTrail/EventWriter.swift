@@ -96,6 +96,7 @@ extension JSONWriter {
       field("verb", verb, limit: RecordLimits.name)
       field("subject", subject, limit: RecordLimits.sentence)
     case .configurationReloaded(let reload): write(reload)
+    case .repeated(let refusals): write(refusals)
     }
   }
 
@@ -141,6 +142,30 @@ extension JSONWriter {
     field("policy", reload.policy, limit: RecordLimits.name)
     field("changes", reload.changes, limit: RecordLimits.list)
     if !reload.notes.isEmpty { field("notes", reload.notes, limit: RecordLimits.list) }
+  }
+
+  private mutating func write(_ refusals: RepeatedRefusals) {
+    switch refusals.kind {
+    case .commands(let session, let rule, let policy, let first, let last, let inPlace):
+      begin("denied_repeatedly")
+      field("session", session, limit: RecordLimits.name)
+      field("first_command", first.rawValue)
+      field("last_command", last.rawValue)
+      field("action", DecisionRecord.Action.deny.rawValue)
+      field("rule", rule, limit: RecordLimits.name)
+      field("policy", policy, limit: RecordLimits.name)
+      if inPlace > 0 { field("in_place", inPlace) }
+    case .signIns(let client, let users):
+      begin("authenticated_repeatedly")
+      field("client", client, limit: RecordLimits.name)
+      field("users", users, limit: RecordLimits.list)
+      field("succeeded", false)
+    }
+    field("count", refusals.count)
+    field("since", AuditFormatter.time(refusals.since))
+    field("until", AuditFormatter.time(refusals.until))
+    fieldUnlessEmpty("reason", refusals.reason, limit: RecordLimits.sentence)
+    field("sha256", refusals.hash)
   }
 
   private mutating func labels(_ labels: [String: String]) {

@@ -58,6 +58,32 @@ struct OCSFEvents {
     return event.line
   }
 
+  /// Commands that were refused and counted together.
+  func denials(_ record: AuditRecord, _ entry: AuditEntry, _ session: SessionBook.Facts?) -> String {
+    var event = Event(
+      class: 6005, "Datastore Activity", category: 6, "Application Activity", activity: 99, "Refused repeatedly",
+      time: record.time, severity: 3, metadata: metadata(record))
+    event.status(false, entry, nil)
+    event.actionID = 2
+    event.dispositionID = 2
+    event.actor = OCSF.Actor(
+      user: OCSF.User(session?.entry), session: OCSF.Session(entry.session, session),
+      appName: session?.entry.application,
+      authorizations: [
+        OCSF.Authorization(
+          decision: entry.action ?? "?",
+          policy: OCSF.Policy(name: entry.rule ?? "access", uid: entry.policy, desc: entry.reason))
+      ])
+    event.sourceEndpoint = OCSF.Endpoint(session?.entry.client)
+    event.destinationEndpoint = OCSF.Endpoint(session?.entry.backend, name: session?.entry.connection)
+    event.database = OCSF.Database(
+      name: session?.entry.database ?? "unknown", type: "Relational", typeID: 1, uid: session?.entry.connection)
+    event.typeID = 1
+    event.repeats(entry)
+    event.unmapped = OCSF.Unmapped(repeated: entry, session?.entry)
+    return event.line
+  }
+
   // MARK: Sign-ins
 
   func authentication(_ record: AuditRecord, _ entry: AuditEntry) -> String {
@@ -74,6 +100,24 @@ struct OCSFEvents {
     event.isRemote = true
     event.authProtocolID = 99
     event.authProtocol = entry.method
+    return event.line
+  }
+
+  /// Sign-ins that failed and were counted together.
+  func authentications(_ record: AuditRecord, _ entry: AuditEntry) -> String {
+    var event = Event(
+      class: 3002, "Authentication", category: 3, "Identity & Access Management", activity: 1, "Logon",
+      time: record.time, severity: 3, metadata: metadata(record))
+    event.statusID = 2
+    event.status = "Failure"
+    event.statusDetail = entry.reason
+    event.user = OCSF.User(name: entry.users?.count == 1 ? entry.users?.first ?? "unknown" : "several")
+    event.sourceEndpoint = OCSF.Endpoint(entry.client)
+    event.service = OCSF.Service(name: "sallyport")
+    event.isRemote = true
+    event.authProtocolID = 99
+    event.repeats(entry)
+    event.unmapped = OCSF.Unmapped(repeated: entry, nil)
     return event.line
   }
 

@@ -145,11 +145,21 @@ enum OCSF {
     var textSHA256: String?
     var gateway: String?
     var backendUser: String?
+    /// Of what was counted together.
+    var sha256: String?
+    var users: [String]?
     private enum CodingKeys: String, CodingKey {
-      case rows, tag, masked, effects, approvers, gateway
+      case rows, tag, masked, effects, approvers, gateway, sha256, users
       case textBytes = "text_bytes"
       case textSHA256 = "text_sha256"
       case backendUser = "backend_user"
+    }
+
+    init(repeated entry: AuditEntry, _ session: AuditEntry?) {
+      sha256 = entry.sha256
+      users = entry.users
+      gateway = session?.gateway
+      backendUser = session?.backendUser
     }
 
     init(_ entry: AuditEntry, _ session: AuditEntry?, _ ended: AuditEntry?) {
@@ -199,11 +209,13 @@ struct Event: Encodable {
   var authProtocol: String?
   var isRemote: Bool?
   var duration: Int64?
+  var startTime: Int64?
   var endTime: Int64?
+  var count: UInt64?
   var unmapped: OCSF.Unmapped?
 
   private enum CodingKeys: String, CodingKey {
-    case time, severity, metadata, status, actor, user, session, service, database, table, duration, unmapped
+    case time, severity, metadata, status, actor, user, session, service, database, table, duration, unmapped, count
     case activityID = "activity_id"
     case activityName = "activity_name"
     case categoryUID = "category_uid"
@@ -224,6 +236,7 @@ struct Event: Encodable {
     case authProtocolID = "auth_protocol_id"
     case authProtocol = "auth_protocol"
     case isRemote = "is_remote"
+    case startTime = "start_time"
     case endTime = "end_time"
   }
 
@@ -257,6 +270,13 @@ struct Event: Encodable {
     } else if entry.stage == "prepare", isAllowed {
       (statusID, status) = (1, "Success")
     }
+  }
+
+  /// How often it was, and from when to when.
+  mutating func repeats(_ entry: AuditEntry) {
+    count = entry.count
+    startTime = entry.since.flatMap(AuditFormatter.microseconds).map { $0 / 1000 }
+    endTime = entry.until.flatMap(AuditFormatter.microseconds).map { $0 / 1000 }
   }
 
   /// The table, where it is one.

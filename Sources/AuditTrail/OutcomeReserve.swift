@@ -22,7 +22,7 @@ struct OutcomeReserve {
     switch event {
     case .finished, .sessionClosed, .gatewayStopped: true
     case .gatewayStarted, .authenticated, .sessionOpened, .decided, .recorded, .control, .approval, .administration,
-      .configurationReloaded:
+      .configurationReloaded, .repeated:
       false
     }
   }
@@ -62,7 +62,7 @@ struct OutcomeReserve {
     case .finished(let name, _, _, _): .ends(session(name))
     case .sessionClosed(let name, _): .closes(session(name))
     case .gatewayStarted, .gatewayStopped, .authenticated, .recorded, .control, .approval, .administration,
-      .configurationReloaded:
+      .configurationReloaded, .repeated:
       .nothing
     }
   }

@@ -20,6 +20,8 @@ public enum AuditEvent: Hashable, Sendable {
   /// The gateway sent something of its own to the backend (DECISIONS 12).
   case control(session: String, purpose: ControlPermit.Purpose)
   case approval(ApprovalRecord)
+  /// Refusals without records of their own.
+  case repeated(RepeatedRefusals)
   /// A control verb: who did what on the gateway itself.
   case administration(actor: String, verb: String, subject: String)
   /// Another configuration was put in place of the one in force, or was refused.

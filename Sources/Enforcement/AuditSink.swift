@@ -6,6 +6,10 @@ import AccessModel
 public protocol AuditSink: AnyObject {
   func append(_ event: AuditEvent) throws(AuditFailure)
 
+  /// The `decided` record of a command that a rule refused as it came. A sink may count together what comes in floods:
+  /// it is not carried out, whether it has a record or not.
+  func denied(_ decision: DecisionRecord) throws(AuditFailure)
+
   /// The `decided` record of a command that is permitted and asked nobody: what happens with each statement, so that a
   /// sink can do it without an event in between.
   func permitted(
@@ -19,6 +23,8 @@ public protocol AuditSink: AnyObject {
 }
 
 extension AuditSink {
+  public func denied(_ decision: DecisionRecord) throws(AuditFailure) { try append(.decided(decision)) }
+
   public func permitted(
     _ id: CommandID, _ command: Command, in session: AuditedSession, policy: String, values: ValueDisclosure
   ) throws(AuditFailure) {

@@ -40,7 +40,7 @@ public struct Enforcer {
   public func admit(_ id: CommandID, _ command: Command) -> Ruling {
     switch decide(command) {
     case .permit: return permit(id, command)
-    case .deny(let denial): return refuse(id, command, refusal(of: command, denial))
+    case .deny(let denial): return refuseAtOnce(id, command, refusal(of: command, denial))
     case .hold(let requirement):
       // Handing a text over is not running it: what needs an approval waits when it is run (DECISIONS 13).
       if command.stage == .prepare { return permit(id, command) }
@@ -154,15 +154,29 @@ public struct Enforcer {
     return .refuse(refusal)
   }
 
+  /// Refuses a command that asked nobody: what a client can make happen as often as it likes.
+  private func refuseAtOnce(_ id: CommandID, _ command: Command, _ refusal: Refusal) -> Ruling {
+    do {
+      try audit.denied(
+        decision(id, command, .deny, rule: refusal.denial.rule, reason: refusal.denial.reason, approvers: []))
+      return .refuse(refusal)
+    } catch { return unrecorded() }
+  }
+
   private func record(
     _ id: CommandID, _ command: Command, _ action: DecisionRecord.Action, rule: String, reason: String,
     approvers: [String] = []
   ) -> Bool {
-    note(
-      .decided(
-        DecisionRecord(
-          session: session.name, id: id, command: command, action: action, rule: rule, reason: reason,
-          approvers: approvers, policy: policy.hash, values: values.disclosure(of: command))))
+    note(.decided(decision(id, command, action, rule: rule, reason: reason, approvers: approvers)))
+  }
+
+  private func decision(
+    _ id: CommandID, _ command: Command, _ action: DecisionRecord.Action, rule: String, reason: String,
+    approvers: [String]
+  ) -> DecisionRecord {
+    DecisionRecord(
+      session: session.name, id: id, command: command, action: action, rule: rule, reason: reason,
+      approvers: approvers, policy: policy.hash, values: values.disclosure(of: command))
   }
 
   private func unrecorded() -> Ruling {

@@ -130,6 +130,9 @@ public final class GatewayServer: Sendable {
         }
       }
     }
+    controlGroup.next().scheduleRepeatedTask(
+      initialDelay: options.deadlines.sweep, delay: options.deadlines.sweep
+    ) { _ in controlLane.value.sweepFloods() }
     // What waits for the disk comes when the gateway listens.
     context.pool.submit { _ in _ = try? sealing.seal() }
     segments.start()

@@ -7,6 +7,7 @@ import SallyportConfiguration
 extension LoopState {
   /// Looks at every session that has limits of time; the loop's one timer calls it.
   func sweep() {
+    lane.sweepFloods()
     guard !watched.isEmpty else { return }
     let now = Clock.monotonic()
     for connection in Array(watched.values) { connection.checkLimits(now: now) }

@@ -31,7 +31,8 @@ struct SessionScreen {
   func frame(_ line: String) -> Frame? {
     let data = Data(line.utf8)
     let decoder = JSONDecoder()
-    guard let head = try? decoder.decode(Head.self, from: data), let time = SessionScreen.microseconds(head.time) else {
+    guard let head = try? decoder.decode(Head.self, from: data), let time = AuditFormatter.microseconds(head.time)
+    else {
       return nil
     }
     let lines: [String]
@@ -81,6 +82,9 @@ struct SessionScreen {
       ]
     case "session_closed": return ["closed   \(clock), \(entry.reason ?? "?")"]
     case "decided": return decision(entry, clock)
+    case "denied_repeatedly":
+      let rule = entry.rule.map { " by rule \"\($0)\"" } ?? ""
+      return ["", "\(clock) \(entry.count ?? 0) more statements: DENY\(rule)" + (entry.reason.map { ": \($0)" } ?? "")]
     case "finished": return [ending(entry)]
     case "approval":
       return [
@@ -114,13 +118,5 @@ struct SessionScreen {
     if let masked = entry.masked, !masked.isEmpty { words.append("masked \(masked.joined(separator: ","))") }
     if let duration = entry.duration { words.append("\(Double(duration / 10) / 100) ms") }
     return "(" + words.joined(separator: "  ") + ")"
-  }
-
-  /// Of `2026-11-21T02:03:04.000005Z`.
-  static func microseconds(_ text: String) -> Int64? {
-    guard text.count == 27, text.hasSuffix("Z"), let micros = Int64(text.dropLast().suffix(6)),
-      let date = try? Date(String(text.prefix(19)) + "Z", strategy: .iso8601)
-    else { return nil }
-    return Int64(date.timeIntervalSince1970) * 1_000_000 + micros
   }
 }

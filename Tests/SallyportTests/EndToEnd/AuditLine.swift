@@ -34,6 +34,8 @@ struct AuditLine: Decodable {
   var previous: String?
   var changes: [String]?
   var notes: [String]?
+  var count: Int?
+  var inPlace: Int?
 }
 
 extension GatewayProcess {
@@ -42,6 +44,7 @@ extension GatewayProcess {
     let end = try command("audit", "tail", "--json", "-n", "100000", within: 60)
     guard end.status == 0 else { throw TestFailure("audit tail: \(end.errors)") }
     let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try end.output.split(separator: "\n").map { try decoder.decode(AuditLine.self, from: Data($0.utf8)) }
   }
 }

@@ -147,4 +147,57 @@ struct EndToEndAuditTests {
     }
     throw TestFailure("no segment has \(text)")
   }
+
+  @Test(
+    "a client that is refused thousands of times fills no disk: first whole records, then counts; all else is whole")
+  func flood() throws {
+    let database = try TestCluster.shared().createDatabase("flood")
+    let rules = "rules: [{ name: no-deletes, when: { sql: { statement: [delete] } }, then: deny }]"
+    let text = try TestConfiguration.open(database) + "\n" + rules
+    try withGateway(text) { gateway in
+      let token = try gateway.token("ana")
+      // Plainly, in transactions (where the backend is sent a failing statement in its place), and by others meanwhile.
+      let deletes = (1...3_000).map { "DELETE FROM t WHERE n = \($0);" }.joined(separator: "\n")
+      let inTransactions = (1...300).map { "BEGIN; \nDELETE FROM t WHERE n = \($0);\nROLLBACK;" }.joined(
+        separator: "\n")
+      let flood = try startPsql(gateway.dsn("ana", token), "\(deletes)\n\(inTransactions)")
+      for turn in 0..<20 { #expect(try psql(gateway.dsn("ana", token), "SELECT 'kept \(turn)';").status == 0) }
+      let end = try flood.wait(within: 60)
+      #expect(end.errors.components(separatedBy: "42501").count == 3_301, "each is refused in the client's eyes")
+
+      let wrong = gateway.dsn("ci", "spt_wrong", options: "sslmode=disable")
+      try python(
+        wrong,
+        """
+        def sign_in(times):
+            for _ in range(times):
+                try:
+                    psycopg.connect(dsn)
+                    sys.exit("let in")
+                except psycopg.OperationalError as error:
+                    expect("28P01" in str(error) or "authentication failed" in str(error), error)
+        threads = [threading.Thread(target=sign_in, args=(40,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        """)
+      try gateway.stop()
+      let records = try gateway.records()
+      let denied = records.filter { $0.event == "decided" && $0.action == "deny" }
+      let counted = records.filter { $0.event == "denied_repeatedly" }
+      #expect(denied.count >= 100 && denied.count < 400 && denied.allSatisfy { $0.rule == "no-deletes" })
+      #expect(denied.count + counted.reduce(0) { $0 + ($1.count ?? 0) } == 3_300)
+      #expect(counted.allSatisfy { $0.rule == "no-deletes" && $0.session == denied.first?.session })
+      let inPlace = records.count { $0.purpose == "failingStatement" } + counted.reduce(0) { $0 + ($1.inPlace ?? 0) }
+      #expect(inPlace == 300)
+      // What ran has its record, each.
+      #expect(records.count { $0.text?.hasPrefix("SELECT 'kept") == true } == 20)
+      #expect(records.count { $0.text?.contains("BEGIN") == true } == 300)
+      let failures = records.filter { $0.event == "authenticated" && $0.succeeded == false }
+      let failed = records.filter { $0.event == "authenticated_repeatedly" }
+      #expect(failures.count >= 100 && failures.count + failed.reduce(0) { $0 + ($1.count ?? 0) } == 200)
+      #expect(try gateway.command("audit", "tail", "-n", "10000").output.contains("DENY ×"))
+    }
+  }
 }

@@ -17,7 +17,7 @@ enum AuditSpelling {
         masked: outcome.masked)
     case .control(_, let purpose): return "control \(purpose.rawValue)"
     case .gatewayStarted, .gatewayStopped, .authenticated, .sessionOpened, .sessionClosed, .recorded, .approval,
-      .administration, .configurationReloaded:
+      .administration, .configurationReloaded, .repeated:
       return "other"
     }
   }
