@@ -31,10 +31,15 @@ let package = Package(
     // System libraries. libpg_query ships no .pc file, so its module map names the library.
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     // epoll(7), which Swift's Glibc module leaves out.
     .systemLibrary(name: "CEpoll"),
 
+    // One loop over bytes by the processor's vector instructions, which Swift has no way to.
+    .target(name: "CByteScan"),
+
     // Pure: values and decisions. No sockets, no clocks.
+    .target(name: "Detection", dependencies: ["CByteScan", "CPCRE2"], swiftSettings: strict),
     .target(name: "AccessModel", swiftSettings: strict),
     .target(
       name: "SQLAnalysis", dependencies: ["AccessModel", "CPgQuery"], swiftSettings: strict),
@@ -102,7 +107,7 @@ let package = Package(
     .testTarget(
       name: "SallyportTests",
       dependencies: [
-        "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
+        "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection",
         "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "Gateway", "sallyport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly venv=.deps/venv
 readonly requirements=Tests/clients/requirements.txt
 
-build_packages=(libpg-query-dev libsodium-dev libsqlite3-dev pkg-config git ca-certificates)
+build_packages=(libpg-query-dev libpcre2-dev libsodium-dev libsqlite3-dev pkg-config git ca-certificates)
 demo_packages=(postgresql-15 postgresql-client-15 openssl)
 test_packages=(haproxy)
 bench_packages=(pgbouncer haproxy python3)

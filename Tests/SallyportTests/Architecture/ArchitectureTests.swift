@@ -11,6 +11,7 @@ struct ArchitectureTests {
     "Enforcement": ["AccessModel", "PolicyEngine"],
     "Identity": ["AccessModel", "Crypto", "Foundation", "Glibc"],
     "Residency": ["AccessModel"],
+    "Detection": ["CByteScan", "CPCRE2"],
     "Postgres": ["AccessModel", "SQLAnalysis", "Identity", "NIOCore", "Crypto"],
     "AuditTrail": [
       "AccessModel", "Enforcement", "CSodium", "Crypto", "Atomics", "Foundation", "FoundationEssentials", "Glibc",
@@ -32,7 +33,8 @@ struct ArchitectureTests {
 
   /// Code that bytes of a peer reach, or that decides.
   private static let pure = [
-    "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Postgres", "AuditTrail",
+    "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection", "Postgres",
+    "AuditTrail",
   ]
 
   @Test func everyTargetIsListed() {
