@@ -52,6 +52,9 @@ public struct Refusal: Hashable, Sendable {
     case denied
     /// The text is not understood, and that is the only reason.
     case misunderstood(SQLMisunderstanding)
+    /// The message is not what its type says, so that nothing in it could be decided: the error that its protocol has for
+    /// it, with its SQLSTATE or the like.
+    case malformed(code: String, message: String)
     /// Nobody approved in time, or an approver said no.
     case notApproved
     /// The person cancelled while waiting.

@@ -63,8 +63,11 @@ public struct ProtocolError: Error, Hashable, Sendable {
   public var message: String
   /// What to do, as a sentence; nil where there is nothing to say.
   public var hint: String?
+  /// One message is at fault, and it is clear where the next one begins: it can be refused, and the connection go on.
+  public var isOfOneMessage: Bool
 
-  public init(fault: Fault, code: String, message: String, hint: String? = nil) {
+  public init(fault: Fault, code: String, message: String, hint: String? = nil, isOfOneMessage: Bool = false) {
+    self.isOfOneMessage = isOfOneMessage
     self.fault = fault
     self.code = code
     self.message = message

@@ -21,6 +21,7 @@ struct CatalogBuilder {
     case ("Z", 1): catalog.stamp = row[1]
     case ("U", 1): contents.user = row[1]
     case ("S", 1): contents.usableSchemas.insert(row[1])
+    case ("G", 2): contents.usableSchemasOfRoles[row[1], default: []].insert(row[2])
     case ("R", 3):
       let oid = try number(row[1])
       contents.relations.append(CatalogSnapshot.Relation(oid: oid, schema: row[2], name: row[3]))

@@ -50,6 +50,14 @@ enum CatalogQuery {
     // Who asks, and which schemas that account may use.
     "SELECT 'U', current_user",
     "SELECT 'S', nspname FROM pg_catalog.pg_namespace WHERE pg_catalog.has_schema_privilege(oid, 'USAGE')",
+    // The same of the roles that it may take on, where that is not too much.
+    """
+    SELECT 'G', r.rolname, n.nspname FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n \
+    WHERE (SELECT pg_catalog.count(*) FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, 'MEMBER')) \
+    * (SELECT pg_catalog.count(*) FROM pg_catalog.pg_namespace) <= 20000 \
+    AND r.rolname <> current_user AND pg_catalog.pg_has_role(r.oid, 'MEMBER') \
+    AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+    """,
     // Routines that are not PostgreSQL's own, with the bodies of those in SQL. A body that was parsed when it was made
     // (BEGIN ATOMIC) cannot be had without locks.
     """

@@ -85,7 +85,7 @@ final class SessionAnalyses: StatementAnalyses {
   /// That a name does not exist is believed of a new catalogue only; or when the session may have made it itself. So is
   /// how many columns there are.
   private func isBelieved(_ analysis: Analysis, _ scope: SessionScope) -> Bool {
-    let mayHaveMade = scope.names.hasTemporaries || scope.names.hasDefinitions
+    let mayHaveMade = scope.names.own.isOpen
     guard analysis.traits.countsColumns || analysis.traits.hasAbsentNames && !mayHaveMade else { return true }
     return catalog.map { !$0.isOlder(than: Catalog.maxAgeOfAbsence) } ?? false
   }

@@ -34,7 +34,7 @@ public final class Analysis: Sendable {
     self.isTemplate = isTemplate
     endsTransactions = detail.statements.contains { $0.kind == .commit || $0.kind == .rollback }
     isOrdinary =
-      effects.isSubset(of: [.read, .write]) && settings.isEmpty && !traits.makesTemporaries && !endsTransactions
+      effects.isSubset(of: [.read, .write]) && settings.isEmpty && traits.defines.isEmpty && !endsTransactions
       && !detail.statements.contains { $0.kind == .deallocate || $0.kind == .other || $0.kinds.contains(.declare) }
     isTransactionControl =
       !detail.statements.isEmpty && detail.statements.allSatisfy { Analysis.transactionKinds.contains($0.kind) }

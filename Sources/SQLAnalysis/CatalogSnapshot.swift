@@ -100,6 +100,8 @@ public final class CatalogSnapshot: Sendable {
     public var usableSchemas: Set<String> = []
     /// The account that the last one is about.
     public var user = ""
+    /// The same of the roles that this account may take on.
+    public var usableSchemasOfRoles: [String: Set<String>] = [:]
     public var routines: [Routine] = []
     public var links: [Link] = []
     /// Routines that views call, by the view's OID. Of PostgreSQL's own only those that are more than harmless.
@@ -136,6 +138,7 @@ public final class CatalogSnapshot: Sendable {
   let hiddenRoutines: Set<RoutineName>
   let usableSchemas: Set<String>
   let user: String
+  private let usableSchemasOfRoles: [String: Set<String>]
   private let columns: [UInt32: [Column]]
   let viewTrees: [UInt32: String]
   private let uniqueColumns: [UInt32: Set<Int16>]
@@ -156,10 +159,14 @@ public final class CatalogSnapshot: Sendable {
     hiddenRoutines = contents.hiddenRoutines
     usableSchemas = contents.usableSchemas
     user = contents.user
+    usableSchemasOfRoles = contents.usableSchemasOfRoles
     columns = contents.columns.mapValues { $0.sorted { $0.attribute < $1.attribute } }
     viewTrees = contents.viewTrees
     uniqueColumns = contents.uniqueColumns
   }
+
+  /// The schemas that a role may use; nil when that is not known.
+  func usableSchemas(of role: String) -> Set<String>? { role == user ? usableSchemas : usableSchemasOfRoles[role] }
 
   /// The columns of a relation in order; nil when they are not known.
   func columns(of oid: UInt32) -> [Column]? { columns[oid] }

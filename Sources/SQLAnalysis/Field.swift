@@ -21,7 +21,8 @@ enum Field: String, CaseIterable {
     schemaElts, cmds,
     isGrant = "is_grant", expr, result, defresult, target, renameType, location, typmods, arrayBounds,
     limitCount, limitOffset, groupClause, havingClause, sortClause, distinctClause, windowClause, partitionClause,
-    orderClause, colnames, isNatural, quals, aliascolnames, aggOrder = "agg_order", aggFilter = "agg_filter", node,
+    orderClause, colnames, isNatural, quals, aliascolnames, newname, newschema, inhRelations, objectType, aggOrder =
+    "agg_order", aggFilter = "agg_filter", node,
     indexElems, source, attlist, cols, content, ordinality, params
   case portalname
   /// An element of a list.
@@ -76,8 +77,10 @@ extension Field {
       .lateral,
       .subname, .schemaElts, .cmds, .isGrant, .expr, .result, .defresult, .target, .renameType, .location, .typmods,
       .arrayBounds, .limitCount, .limitOffset, .groupClause, .havingClause, .sortClause, .distinctClause,
-      .windowClause, .partitionClause, .orderClause, .colnames, .isNatural, .quals, .aliascolnames, .aggOrder,
-      .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params, .portalname:
+      .windowClause, .partitionClause, .orderClause, .colnames, .isNatural, .quals, .aliascolnames, .newname,
+      .newschema, .inhRelations, .objectType, .aggOrder,
+      .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params,
+      .portalname:
       .structure
     }
   }

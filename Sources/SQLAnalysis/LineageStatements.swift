@@ -285,7 +285,11 @@ extension LineageWalk {
     guard let name = tape.text(target, .relname) else { return nil }
     switch names.relation(tape.text(target, .schemaname), name, usesPath: usesPath) {
     case .known(let relation): return relation
-    case .open(let candidates): return candidates.count == 1 ? candidates[0] : nil
+    // A table of the session's own that bears another's name is not that one: what is put into it is copied.
+    case .own(let own, let candidates):
+      return candidates.count == 1 && own.schemas == [candidates[0].schema] ? candidates[0] : nil
+    case .open(let candidates, let own):
+      return candidates.count == 1 && own == nil && !names.scope.own.isOpen ? candidates[0] : nil
     }
   }
 

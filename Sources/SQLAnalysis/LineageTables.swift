@@ -60,8 +60,12 @@ extension LineageWalk {
     if schema == nil, !isTarget, let rows = scope.commonTable(name) { return named(rows, alias, name) }
     switch names.relation(schema, name, usesPath: usesPath) {
     case .known(let relation): return named(rows(of: relation), alias, name, schema: relation.schema)
-    case .open(let candidates):
-      if candidates.count == 1 { return named(rows(of: candidates[0]), alias, name, schema: candidates[0].schema) }
+    case .own(let own, let candidates):
+      return named(rows(of: own, schema, name, candidates), alias, name, schema: schema)
+    case .open(let candidates, let own):
+      if candidates.count == 1, own == nil {
+        return named(rows(of: candidates[0]), alias, name, schema: candidates[0].schema)
+      }
       return named(SourceRows(rest: rest(schema, name, candidates)), alias, name, schema: schema)
     }
   }
@@ -74,6 +78,20 @@ extension LineageWalk {
     if schema == "pg_toast" { return .any(.everything) }
     if candidates.isEmpty, mayHaveMade { return .own(schema: schema ?? "pg_temp", relation: name) }
     return .any(candidates.reduce(into: .footprint) { $0.formUnion(rows(of: $1).all) })
+  }
+
+  /// Columns of what the session made, or changed, or of what the catalogue has instead.
+  private func rows(
+    of own: OwnRelations.Relation, _ schema: String?, _ name: String, _ candidates: [CatalogSnapshot.Relation]
+  ) -> SourceRows {
+    let hasMore = !own.behind.isEmpty || own.mayBeAnything
+    // An altered table is where it was; a column that it did not have is found nowhere, and may be any.
+    if !hasMore, candidates.count == 1, own.schemas == [candidates[0].schema] { return rows(of: candidates[0]) }
+    if !hasMore, candidates.isEmpty {
+      return SourceRows(
+        rest: .own(schema: (own.schemas.count == 1 ? own.schemas.first ?? nil : nil) ?? "pg_temp", relation: name))
+    }
+    return SourceRows(rest: .any(candidates.reduce(into: .footprint) { $0.formUnion(rows(of: $1).all) }))
   }
 
   /// All columns of a relation, with what is behind them.

@@ -28,7 +28,7 @@ struct LineageWalk {
     functions = walk.functions
     callers = walk.callers
     usesPath = walk.usesPath
-    self.mayHaveMade = mayHaveMade || names.scope.hasTemporaries || names.scope.hasDefinitions
+    self.mayHaveMade = mayHaveMade || names.scope.own.isOpen
   }
 
   /// Where the values of the statement at that node come from and go to. `statement` is what it does.
@@ -154,7 +154,7 @@ struct LineageWalk {
       let found: [CatalogSnapshot.Relation]
       switch names.relation(schema, name, usesPath: usesPath) {
       case .known(let relation): found = [relation]
-      case .open(let candidates): found = candidates
+      case .own(_, let candidates), .open(let candidates, _): found = candidates
       }
       for relation in found {
         guard let sources = names.snapshot.sources(of: relation.oid) else {

@@ -4,6 +4,7 @@ import AccessModel
 extension StatementWalk {
   mutating func relation(_ item: Item) {
     guard let name = tape.text(item.node, .relname) else { return unknown() }
+    if item.isMade { return made(item.node) }
     let schema = tape.text(item.node, .schemaname)
     if schema == nil, tables.contains(name, at: item.tables) { return }
     var access = item.access
@@ -12,7 +13,6 @@ extension StatementWalk {
       let known = alias == 0 ? tape.child(item.node, .relname) : tape.child(alias, .aliasname)
       if locks(item.lock, known) { access.insert(.write) }
     }
-    if access.contains(.define), tape.text(item.node, .relpersistence) == "t" { traits.makesTemporaries = true }
     touchRelation(schema: schema, name, access)
   }
 
@@ -23,27 +23,45 @@ extension StatementWalk {
       // The rule behind pg_settings calls set_config with whatever the query yields.
       if name == "pg_settings" { return unknown() }
       access.insert(.administer)
+      changesCatalog = true
     }
     if let schema {
       if schema == "pg_catalog" || schema == "information_schema" {
         return touch(.relation(schema: schema, name), access)
       }
       if schema.hasPrefix("pg_temp") {
-        if access.contains(.define) { traits.makesTemporaries = true }
-        return touch(.relation(schema: schema, name), access)
+        touch(.relation(schema: schema, name), access)
+        if access.contains(.define) { note(defined: name, in: [schema]) }
+        if let own = names?.scope.own.temporaries.find(name) { reachBehind(own, access) }
+        return
       }
     }
     traits.needsNames = true
-    guard let names else { return touch(.relation(schema: schema, name), access) }
+    let defines = access.contains(.define)
+    guard let names else {
+      if defines { note(defined: name, in: [schema]) }
+      return touch(.relation(schema: schema, name), access)
+    }
     switch names.relation(schema, name, usesPath: usesPath) {
     case .known(let relation):
       touch(.relation(schema: relation.schema, relation.name), access)
+      if defines { note(defined: name, in: [relation.schema]) }
       follow(relation, access, in: names)
-    case .open(let candidates):
+    case .own(let own, let candidates):
+      for schema in own.schemas { touch(.relation(schema: schema, name), access) }
+      for relation in candidates {
+        touch(.relation(schema: relation.schema, relation.name), access)
+        follow(relation, access, in: names)
+      }
+      if defines { note(defined: name, in: own.schemas.union(candidates.map(\.schema))) }
+      reachBehind(own, access)
+    case .open(let candidates, let own):
+      if defines { note(defined: name, in: [schema]) }
+      if let own { reachBehind(own, access) }
       touch(.relation(schema: schema, name), access)
       if schema == nil, usesPath, names.scope.path == nil { traits.needsPath = true }
       // What is made now cannot be there yet.
-      if candidates.isEmpty, !access.contains(.define) { traits.hasAbsentNames = true }
+      if candidates.isEmpty, own == nil, !defines { traits.hasAbsentNames = true }
       for relation in candidates { follow(relation, access, in: names) }
     }
   }
@@ -52,9 +70,9 @@ extension StatementWalk {
   /// table, and the table that a partition belongs to (DECISIONS 7).
   private mutating func follow(_ relation: CatalogSnapshot.Relation, _ access: Effects, in names: NameContext) {
     let catalog = names.snapshot
-    if catalog.standsAlone(relation.oid) || everything { return }
+    if everything { return }
     let through = access.intersection([.read, .write])
-    if through.isEmpty { return }
+    if through.isEmpty || catalog.standsAlone(relation.oid) { return }
     var seen: [UInt32: Effects] = [relation.oid: through]
     var open = [(oid: relation.oid, access: through, goesDown: true)]
     while let (oid, access, goesDown) = open.popLast() {
@@ -84,6 +102,30 @@ extension StatementWalk {
     guard let relation = catalog.relationsByOID[oid] else { return }
     touch(.relation(schema: relation.schema, relation.name), access)
     open.append((oid, access, goesDown))
+    // The session may have put something behind it that the catalogue does not show.
+    if let own = names?.scope.own.relations.find(relation.name) { reachBehind(own, access) }
+  }
+
+  /// Adds what is behind a relation of the session's own, and behind that.
+  mutating func reachBehind(_ own: OwnRelations.Relation, _ access: Effects) {
+    let passed = access.intersection([.read, .write])
+    if passed.isEmpty || own.behind.isEmpty && !own.mayBeAnything { return }
+    let through: Effects = passed.contains(.write) ? [.read, .write] : passed
+    var seen: Set<String> = []
+    var open = [own]
+    while let next = open.popLast() {
+      if next.mayBeAnything { return unknown() }
+      for behind in next.behind {
+        guard behind.resource.kind == .relation else {
+          touch(behind.resource, behind.effects)
+          continue
+        }
+        touch(behind.resource, through)
+        guard let name = behind.resource.path.last ?? nil, seen.insert(name).inserted else { continue }
+        if let more = names?.scope.own.relations.find(name) { open.append(more) }
+        if let more = names?.scope.own.temporaries.find(name) { open.append(more) }
+      }
+    }
   }
 }
 

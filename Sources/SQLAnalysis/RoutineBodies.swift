@@ -69,8 +69,8 @@ extension SessionTraits {
     needsNames = needsNames || part.needsNames
     needsPath = needsPath || part.needsPath
     hasAbsentNames = hasAbsentNames || part.hasAbsentNames
-    makesTemporaries = makesTemporaries || part.makesTemporaries
     countsColumns = countsColumns || part.countsColumns
+    defines.formUnion(part.defines)
     definesRoutines.formUnion(part.definesRoutines)
   }
 }

@@ -159,7 +159,7 @@ extension StatementWalk {
     kinds.insert(.create)
     let node = tape.child(clause, .rel)
     if node == 0 { return unknown() }
-    relation(Item(node: node, access: [.define, .write]))
+    made(node, [.define, .write])
   }
 
   mutating func subselect(_ item: Item) {

@@ -88,17 +88,20 @@ public enum SQLAnalyzer {
     // Relations that an earlier statement of the text makes are not in the catalogue.
     var hasMade = false
     var cursors = DeclaredCursors()
+    // What names mean to the next statement of the text.
+    var inForce = names
     let list = tape.child(0, .stmts)
     if list != 0 {
       for entry in tape.children(list) {
         let node = tape.child(entry, .stmt)
         if node == 0 { return Analysis(text: text, misunderstood: unreadable) }
-        var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
+        var walk = StatementWalk(tape: tape, source: text, functions: functions, names: inForce)
         var statement = walk.run(node)
         if walk.isTooDeep { return Analysis(text: text, misunderstood: .tooDeep) }
         addLineage(of: node, to: &statement, walk, mayHaveMade: hasMade)
         cursors.follow(&statement, node, in: tape)
         hasMade = hasMade || statement.effects.contains(.define)
+        inForce = inForce?.after(walk, statement)
         statements.append(statement)
         settings += walk.settings
         traits.inherit(walk.traits)

@@ -10,8 +10,8 @@ public struct SessionTraits: Hashable, Sendable {
   public var hasAbsentNames = false
   /// The `NameContext` in which names were resolved; 0 for none.
   public var context: UInt64 = 0
-  /// It may make relations of the session's own, which hide others.
-  public var makesTemporaries = false
+  /// Relations that it may make or change, unseen by anybody else until it is committed, or for good.
+  public var defines = OwnDefinitions.none
   /// It may make or change these routines, unseen by anybody else until it is committed.
   public var definesRoutines = RoutineNames.none
   /// The name in a text that is one PREPARE and nothing else.

@@ -14,6 +14,8 @@ struct StatementWalk {
     var lock = Lock.none
     /// In the place of a statement, not of a subquery.
     var isStatement = false
+    /// The relation named right here is made.
+    var isMade = false
     /// Right under INSERT, where VALUES reads nothing.
     var isRowSource = false
   }
@@ -55,6 +57,12 @@ struct StatementWalk {
   var inheritedKinds: Set<SQLStatement.Kind> = []
   /// Plain EXPLAIN: planned, not run.
   var isPlanned = false
+  /// It changes a system catalogue by itself.
+  var changesCatalog = false
+  /// Rows of what it defines come from, or go to, what else it names: a view, a rule, a child.
+  var passesOn = false
+  /// Relations that get another name.
+  var renames: [(old: String, new: String)] = []
 
   init(tape: Tape, source: String, functions: FunctionCatalog, names: NameContext? = nil) {
     self.tape = tape
@@ -84,6 +92,8 @@ struct StatementWalk {
       if kind == nil { kind = statementKind(node) }
     }
     runHiddenRoutines()
+    settleDefinitions(node)
+    settleRenames()
     if kinds.isEmpty { kinds.insert(.other) }
     kinds.formUnion(inheritedKinds)
     let footprint = everything ? Footprint.everything : Footprint(accesses)
@@ -203,6 +213,7 @@ extension StatementWalk {
     effects.formUnion(rule.effects)
     let kind = tape.kind(item.node)
     noteRoutines(item.node, kind)
+    noteDefinition(item.node, kind)
     let needsRelation = kind == .clusterStmt || kind == .reindexStmt
     if rule.everything || (needsRelation && !tape.has(item.node, .relation)) {
       // Nothing inside can add to that; and the bodies of functions are not run now.
@@ -210,5 +221,37 @@ extension StatementWalk {
       return
     }
     pushChildren(of: item.node, Item(node: 0, tables: item.tables, access: rule.access))
+    if kind == .createStmt || kind == .createSeqStmt { markMade(of: item.node) }
+  }
+
+  /// What a definition makes is not what its name stands for now.
+  private mutating func markMade(of node: UInt32) {
+    let made = tape.child(node, .relation) != 0 ? tape.child(node, .relation) : tape.child(node, .sequence)
+    for index in work.indices.reversed() where work[index].node == made && made != 0 {
+      work[index].isMade = true
+      return
+    }
+  }
+
+  /// Notes of a definition what its relations do not tell.
+  private mutating func noteDefinition(_ node: UInt32, _ kind: NodeKind) {
+    switch kind {
+    case .createStmt: if tape.has(node, .inhRelations) { passesOn = true }
+    case .ruleStmt: passesOn = true
+    case .alterTableStmt:
+      let commands = tape.child(node, .cmds)
+      for command in commands == 0 ? [] : Array(tape.children(commands)) {
+        let type = tape.text(command, .subtype) ?? ""
+        if type == "AT_AddInherit" || type == "AT_AttachPartition" { passesOn = true }
+      }
+    case .createSchemaStmt:
+      guard let name = tape.text(node, .schemaname) else {
+        traits.defines.relations = .all
+        return
+      }
+      traits.defines.schemas.insert(name)
+    case .alterObjectSchemaStmt: noteMove(node)
+    case _: break
+    }
   }
 }

@@ -47,6 +47,7 @@ extension StatementWalk {
     let clause = tape.child(item.node, .into)
     if clause == 0 { return unknown() }
     into(clause)
+    if tape.text(item.node, .objtype) == "OBJECT_MATVIEW" { passesOn = true }
     push(tape.child(item.node, .query), Item(node: 0, isStatement: true))
   }
 
@@ -54,7 +55,8 @@ extension StatementWalk {
     kinds.insert(.create)
     let view = tape.child(item.node, .view)
     if view == 0 { return unknown() }
-    relation(Item(node: view, access: .define))
+    made(view)
+    passesOn = true
     push(tape.child(item.node, .query), Item(node: 0))
   }
 
@@ -92,6 +94,7 @@ extension StatementWalk {
     kinds.insert(.grant)
     effects.insert(.administer)
     if tape.text(item.node, .targtype) != "ACL_TARGET_OBJECT" { everything = true }
+    if tape.text(item.node, .objtype) == "OBJECT_SCHEMA" { noteSchemas(item.node, tape.child(item.node, .objects)) }
     push(tape.child(item.node, .objects), Item(node: 0, access: .administer))
   }
 
@@ -106,6 +109,7 @@ extension StatementWalk {
     default: break
     }
     push(tape.child(item.node, .relation), Item(node: 0, access: .define))
+    noteRename(item.node)
   }
 }
 
@@ -115,10 +119,14 @@ extension StatementWalk {
     kinds.insert(.drop)
     effects.insert(.define)
     // What depends on it goes too, and only the catalogue knows what that is.
-    if tape.text(node, .behavior) == "DROP_CASCADE" { everything = true }
+    if tape.text(node, .behavior) == "DROP_CASCADE" {
+      everything = true
+      traits.defines.relations = .all
+    }
     let objects = tape.child(node, .objects)
     if objects == 0 { return unknown() }
     let type = tape.text(node, .removeType) ?? ""
+    if type == "OBJECT_SCHEMA" { noteSchemas(node, objects) }
     for object in tape.children(objects) { define(object, type) }
   }
 
@@ -146,6 +154,7 @@ extension StatementWalk {
       "OBJECT_DOMCONSTRAINT", "OBJECT_LARGEOBJECT":
       break
     default:
+      traits.defines.relations = .all
       // Extensions, servers, languages, publications, event triggers, databases, roles; and whatever else there may be.
       effects.insert(.administer)
       everything = true

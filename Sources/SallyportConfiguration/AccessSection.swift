@@ -9,22 +9,6 @@ extension ConfigurationReader {
     }
   }
 
-  /// `functions:`, what the catalogue cannot tell of routines.
-  func readFunctions(_ value: YAMLValue) {
-    for entry in entries(value, "functions") {
-      guard var keys = MappingReader(entry, "the function", mistakes, .function) else { continue }
-      let names = keys.require("name").flatMap {
-        patterns($0, "a function", parts: 2, example: "\"public.calc_*\"")
-      }
-      let effects = keys.require("effect", "Say what it may do, such as effect: read.").flatMap {
-        effectWords($0, "effect")
-      }
-      keys.finish()
-      guard let names, let effects else { continue }
-      functions += names.map { FunctionDeclaration(name: $0, effects: effects.all) }
-    }
-  }
-
   /// The entries of a list; none, and a mistake, when it is no list.
   func entries(_ value: YAMLValue, _ what: String) -> [YAMLValue] {
     guard case .sequence(let sequence) = value.node else {
@@ -138,13 +122,6 @@ struct EffectWords {
 }
 
 extension MappingShape {
-  static let function = MappingShape(
-    "function",
-    [
-      Key("name", .oneOrMore(.text), "`[schema.]function`; * stands for any run of characters.", required: true),
-      Key("effect", .effects(), "What it may do.", required: true),
-    ])
-
   static let grant = MappingShape(
     "grant",
     [

@@ -15,7 +15,7 @@ final class ConfigurationReader {
   var connections: [String: Located<ConnectionSettings>] = [:]
   var grants: [AccessGrant] = []
   var rules: [Located<Rule>] = []
-  var functions: [FunctionDeclaration] = []
+  var functions: [Located<FunctionDeclaration>] = []
   var approvals = ApprovalSettings()
   private var sections = 0
 
@@ -65,12 +65,13 @@ final class ConfigurationReader {
     }
     checkReferences()
     checkConflictingMasks()
+    checkFunctions()
     guard mistakes.isEmpty else { return nil }
     return GatewayConfiguration(
       gateway: gateway ?? .defaults(hostName: hostName), users: users.mapValues(\.value),
       roles: roles.mapValues(\.value),
       connections: connections.mapValues(\.value), policy: PolicyDocument(grants: grants, rules: rules.map(\.value)),
-      policyHash: "", functions: functions, approvals: approvals, directory: "")
+      policyHash: "", functions: functions.map(\.value), approvals: approvals, directory: "")
   }
 }
 

@@ -4,7 +4,8 @@
 
 Both must lead to the same database and the same database user, who may create schemas in it, and no rule of the
 gateway may deny, hold or mask anything there. Each file is run on one connection as simple queries, once more by the
-extended protocol, and once more with binary results; exchanges.py adds sequences of messages that SQL cannot say.
+extended protocol, and once more with binary results; exchanges.py adds sequences of messages that SQL cannot say, malformed.py
+messages that are not what they should be.
 Compared are the backend's frames, all of them, byte for byte, but for what frames.Normaliser names.
 One line per difference, then "N compared, M different", N being statements and sequences. Exit code 1 when any
 differs, 2 when it could not be run.
@@ -28,6 +29,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import exchanges
+import malformed
 from frames import COPY_DONE, SYNC, Normaliser, Peer, bind, copy_data, describe, execute, parse, query, shown
 
 DEADLINE_SECONDS = 180
@@ -159,7 +161,7 @@ def main():
         comparison.created_after = int(next(body for kind, body in newest if kind == b"D")[6:])
         for path, statements in files.items():
             comparison.file(path, statements, arguments.only)
-        for name, run in exchanges.all_exchanges():
+        for name, run in exchanges.all_exchanges() + malformed.all_malformed():
             if re.search(arguments.only, f"exchange: {name}"):
                 comparison.check("exchange", "simple", comparison.both(exchanges.RESET, run, reuse=True))
     except Exception as error:

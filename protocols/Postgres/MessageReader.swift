@@ -39,19 +39,31 @@ struct MessageReader {
   }
 
   var remaining: Int { limit - position }
+  var name: String { "\(message)" }
 
   /// What is left, as bytes of its own.
   var rest: ByteBuffer { buffer.getSlice(at: position, length: remaining) ?? ByteBuffer() }
 
-  func malformed(_ what: String) -> ProtocolError {
-    ProtocolError(fault: fault, code: "08P01", message: "invalid \(message) message: \(what)")
+  /// `words` are PostgreSQL's own for it (pqformat.c), which clients hear.
+  func malformed(
+    _ what: String, _ words: String = "invalid message format", code: String = "08P01"
+  ) -> ProtocolError {
+    guard fault == .client else {
+      return ProtocolError(fault: fault, code: code, message: "invalid \(message) message: \(what)")
+    }
+    return ProtocolError(fault: fault, code: code, message: words, isOfOneMessage: true)
   }
 
-  private func early() -> ProtocolError { malformed("it ends early") }
+  func early() -> ProtocolError { malformed("it ends early", MessageReader.insufficient) }
+
+  static let insufficient = "insufficient data left in message"
 
   @inline(__always)
   private mutating func integer<Number: FixedWidthInteger>(_: Number.Type) throws(ProtocolError) -> Number {
-    guard remaining >= MemoryLayout<Number>.size else { throw early() }
+    guard remaining >= MemoryLayout<Number>.size else {
+      throw malformed(
+        "it ends early", MemoryLayout<Number>.size == 1 ? "no data left in message" : MessageReader.insufficient)
+    }
     let offset = position - buffer.readerIndex
     let value = buffer.withUnsafeReadableBytes { $0.loadUnaligned(fromByteOffset: offset, as: Number.self) }
     position += MemoryLayout<Number>.size
@@ -69,7 +81,9 @@ struct MessageReader {
   /// A count of items that take at least `width` bytes each; refused when the body cannot hold them.
   mutating func count(ofItemsAtLeast width: Int) throws(ProtocolError) -> Int {
     let count = Int(UInt16(bitPattern: try int16()))
-    guard count * width <= remaining else { throw malformed("a count exceeds its length") }
+    guard count * width <= remaining else {
+      throw malformed("a count exceeds its length", MessageReader.insufficient)
+    }
     return count
   }
 
@@ -83,12 +97,16 @@ struct MessageReader {
   /// Bytes before the next zero byte, which is here; nil when none is.
   private var lengthOfCString: Int? { withRest { $0.firstIndex(of: 0) } }
 
+  private func unterminated() -> ProtocolError {
+    malformed("a string is not terminated", "invalid string in message")
+  }
+
   /// Whether the next zero byte is here.
   var hasCString: Bool { lengthOfCString != nil }
 
   /// The bytes up to the next zero byte, which is consumed too.
   mutating func cstringBytes() throws(ProtocolError) -> ByteBuffer {
-    guard let length = lengthOfCString else { throw malformed("a string is not terminated") }
+    guard let length = lengthOfCString else { throw unterminated() }
     let slice = try slice(length)
     position += 1
     return slice
@@ -96,7 +114,7 @@ struct MessageReader {
 
   /// A zero-terminated string; bytes that are no UTF-8 are an error.
   mutating func cstring() throws(ProtocolError) -> String {
-    guard let length = lengthOfCString else { throw malformed("a string is not terminated") }
+    guard let length = lengthOfCString else { throw unterminated() }
     defer { position += length + 1 }
     if length == 0 { return "" }
     // Nearly all names are ASCII, which is always valid and need not be validated by way of generic code.
@@ -105,7 +123,9 @@ struct MessageReader {
       return bytes.contains { $0 >= 0x80 }
         ? String(validating: bytes, as: UTF8.self) : String(decoding: bytes, as: UTF8.self)
     }
-    guard let string else { throw malformed("a name is not valid UTF-8") }
+    guard let string else {
+      throw malformed("a name is not valid UTF-8", "a name is not valid UTF-8", code: "22021")
+    }
     return string
   }
 

@@ -12,7 +12,19 @@ extension PostgresSession {
       if newTerms != nil, !hasTakenUpTerms() { return }
       let wasSkipped = try skipIfSkipping(header)
       if wasSkipped { continue }
-      guard try takeClientFrame(header) else { return }
+      guard try takeOrRefuse(header) else { return }
+    }
+  }
+
+  /// The same as `takeClientFrame`, but that a message whose contents are not what its type says is refused: its frame
+  /// goes nowhere, and the session goes on.
+  private mutating func takeOrRefuse(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+    do throws(ProtocolError) {
+      return try takeClientFrame(header)
+    } catch {
+      guard error.isOfOneMessage, !isCopyingIn, !isCopyingBoth else { throw error }
+      refuseMalformed(header, error)
+      return true
     }
   }
 
@@ -97,7 +109,7 @@ extension PostgresSession {
       try requireEmpty(header, "Sync")
       takeSync(header)
     case FrontendTag.flush:
-      try requireEmpty(header, "Flush")
+      _ = try EmptyMessage.decode(try client.body(of: header), from: .client, message: "Flush")
       forward(header, under: ControlPermit(.synchronize))
     case FrontendTag.terminate:
       forward(header, under: ControlPermit(.synchronize))

@@ -37,10 +37,9 @@ extension PostgresSession {
     guard followsNames, analysis.traits.needsPath || bindsToPath && !analysis.effects.isEmpty, names.wantsPath else {
       return true
     }
-    // In a pipeline our own messages would end or begin what is the client's to end and begin; in a failed transaction
-    // nothing is answered. There names stay open, and may stand for anything of that name.
-    // A WAL sender does not speak the extended protocol.
-    guard !isSegmentOpen, status != .failed, unsafeText == nil, replication == nil else { return true }
+    // In a failed transaction nothing is answered, and a WAL sender does not speak the extended protocol. There names stay
+    // open, and may stand for anything of that name.
+    guard status != .failed, unsafeText == nil, replication == nil else { return true }
     guard replies.isEmpty else {
       waitForReplies()
       return false
@@ -67,7 +66,9 @@ extension PostgresSession {
       StatementReference(kind: .portal, name: name).encode(tag: FrontendTag.close, into: &message)
       StatementReference(kind: .statement, name: name).encode(tag: FrontendTag.close, into: &message)
     }
-    message.writeFrame(FrontendTag.sync) { _ in }
+    // Inside a pipeline a Sync would end what is the client's to end; all it has sent so far has been answered.
+    message.writeFrame(isSegmentOpen ? FrontendTag.flush : FrontendTag.sync) { _ in }
+    answersInSegment = isSegmentOpen ? 2 * SessionNames.questions.count : nil
     send(message, under: ControlPermit(.catalog))
     replies.append(.catalog)
     names.beginAsking()
@@ -97,11 +98,23 @@ extension PostgresSession {
       let severity = fields[ErrorFields.severityNonLocalized] ?? fields[ErrorFields.severity] ?? ""
       // The last words of a backend that goes away are for the client.
       if severity == "FATAL" || severity == "PANIC" { return nil }
+      // It fails the client's pipeline, so that the client must hear of it.
+      if answersInSegment != nil {
+        names.endAsking()
+        return nil
+      }
     case BackendTag.readyForQuery:
       status = try TransactionStatus.decode(body)
       replies.removeHead()
       names.endAsking()
-    case BackendTag.parseComplete, BackendTag.bindComplete, BackendTag.closeComplete, BackendTag.commandComplete: break
+    case BackendTag.closeComplete:
+      guard let left = answersInSegment else { break }
+      answersInSegment = left > 1 ? left - 1 : nil
+      if left == 1 {
+        replies.removeHead()
+        names.endAsking()
+      }
+    case BackendTag.parseComplete, BackendTag.bindComplete, BackendTag.commandComplete: break
     case let tag: throw .backend("the backend sent message type \(tag) out of order")
     }
     backend.drop(header)
@@ -204,11 +217,6 @@ extension Analysis {
 }
 
 extension SettingChange {
-  /// Whether it decides what names stand for.
-  var decidesNames: Bool {
-    ["search_path", "role", "session_authorization", "all"].contains(name)
-  }
-
   /// Whether it decides where a text's parts begin and end.
   var decidesReading: Bool { name == "standard_conforming_strings" || name == "client_encoding" }
 }

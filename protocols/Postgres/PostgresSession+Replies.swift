@@ -59,6 +59,7 @@ extension PostgresSession {
 
   mutating func takeReadyForQuery(_ header: FrameHeader) throws(ProtocolError) {
     status = try .decode(try backend.reader(of: header, message: TransactionStatus.name))
+    let hasDiscarded = progress?.tag == "DISCARD ALL" && progress?.errorCode.isEmpty == true
     switch replies.head {
     case .query(let id), .functionCall(let id):
       finish(id, progress?.errorCode.isEmpty == false ? .failed : .completed)
@@ -82,6 +83,7 @@ extension PostgresSession {
       portalMasks.removeAll()
       tap?.forgetPortals()
       names.settle()
+      if hasDiscarded { names.discarded() }
     }
     backend.pass(header)
   }
@@ -110,7 +112,12 @@ extension PostgresSession {
       passError(header, code, fields)
       skipAfterError(code)
     // Of a commit that failed at Sync, or from the backend's own end.
-    case .none, .sync, .catalog: passError(header, code, fields)
+    case .none, .sync: passError(header, code, fields)
+    case .catalog:
+      passError(header, code, fields)
+      guard answersInSegment != nil, !backendIsLeaving else { return }
+      answersInSegment = nil
+      skipAfterError(code)
     }
   }
 

@@ -76,10 +76,17 @@ extension PostgresSession {
   mutating func completeValues() throws(ProtocolError) {
     guard case .values(let pending, var command) = clientStall, client.holds(pending.header) else { return }
     let body = try client.body(of: pending.header)
-    switch pending.kind {
-    case .bind: command.parameters = try BindMessage.decode(body).values
-    case .functionCall: command.parameters = try FunctionCallMessage.decode(body).values
-    case .query, .replication, .parse, .execute, .oversized: break
+    do throws(ProtocolError) {
+      switch pending.kind {
+      case .bind: command.parameters = try BindMessage.decode(body).values
+      case .functionCall: command.parameters = try FunctionCallMessage.decode(body).values
+      case .query, .replication, .parse, .execute, .oversized: break
+      }
+    } catch {
+      // Nothing of it is recorded yet.
+      clientStall = .none
+      refuseMalformed(pending.header, error)
+      return try advanceClient()
     }
     clientStall = .verdict(pending)
     events.append(.command(pending.id, command))

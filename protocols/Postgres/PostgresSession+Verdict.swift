@@ -139,14 +139,26 @@ extension PostgresSession {
 
   // MARK: Refusals
 
+  /// PostgreSQL has an ERROR for it, which fails the transaction as any other; after one in a Query or FunctionCall it is
+  /// ready, after any other it skips to Sync.
+  mutating func refuseMalformed(_ header: FrameHeader, _ error: ProtocolError) {
+    let refusal = Refusal(
+      .malformed(code: error.code, message: error.message), Denial(rule: "gateway", reason: error.message))
+    refuse(header, refusal, isSimple: header.tag == FrontendTag.query || header.tag == FrontendTag.functionCall)
+  }
+
   private mutating func refuse(_ pending: PendingCommand, _ refusal: Refusal) {
-    client.drop(pending.header)
     let isSimple =
       switch pending.kind {
       case .query, .functionCall, .replication: true
       case .oversized(let isSimple): isSimple
       case .parse, .bind, .execute: false
       }
+    refuse(pending.header, refusal, isSimple: isSimple)
+  }
+
+  private mutating func refuse(_ header: FrameHeader, _ refusal: Refusal, isSimple: Bool) {
+    client.drop(header)
     let backendKnowsNothing = replies.isEmpty && !isSegmentOpen && status == .idle && !backend.isInsideFrame
     if backendKnowsNothing {
       refuseHere(refusal, isSimple: isSimple)
@@ -203,6 +215,7 @@ extension ErrorFields {
         severity: "ERROR", code: "42501", message: "permission denied by rule \"\(refusal.denial.rule)\"",
         detail: refusal.denial.reason.isEmpty ? nil : ErrorFields.sentence(refusal.denial.reason),
         hint: refusal.denial.hint)
+    case .malformed(let code, let message): self.init(severity: "ERROR", code: code, message: message)
     case .misunderstood(.syntax(let message, let position)):
       self.init(
         severity: "ERROR", code: "42601", message: message,

@@ -154,6 +154,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var replies = ReplyQueue()
   var statements = StatementRegistry()
   var names = SessionNames()
+  /// Messages that end our own questions inside a pipeline and have not come; nil where a ReadyForQuery ends them.
+  var answersInSegment: Int?
   /// PREPAREs and DECLAREs in SQL text that were sent and not answered yet.
   var preparing: [Preparing] = []
   /// What cursors that SQL text declared stand for, as the backend confirmed it; one that is not here may stand for

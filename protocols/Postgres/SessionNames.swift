@@ -21,6 +21,8 @@ struct SessionNames {
   /// The open transaction has, or may have, a cursor whose query changes what names mean: it does so when it is fetched
   /// from, or kept beyond the transaction's end.
   private(set) var hasRiskyCursors = false
+  /// The open transaction has defined something, or may have.
+  private var hasDefined = false
   /// Counts transactions that ended after something was defined in them: then others see it too.
   private(set) var definitions: UInt64 = 0
 
@@ -44,22 +46,30 @@ struct SessionNames {
     }
     if analysis.settings.contains(where: \.decidesNames) || analysis.effects.contains(.call) { forgetPath() }
     if analysis.endsTransactions, hasChangedPath { forgetPath() }
-    if analysis.traits.makesTemporaries, !scope.names.hasTemporaries { change { $0.hasTemporaries = true } }
-    guard analysis.effects.contains(.define) else { return }
+    if analysis.effects.contains(.define) { hasDefined = true }
+    let (defines, routines) = (analysis.traits.defines, analysis.traits.definesRoutines)
+    guard !defines.isEmpty || routines != .none else { return }
+    hasDefined = true
     change {
-      $0.hasDefinitions = true
-      $0.routines.formUnion(analysis.traits.definesRoutines)
+      $0.own.formUnion(defines)
+      $0.routines.formUnion(routines)
     }
   }
 
   private mutating func sentUnknown() {
     hasRiskyCursors = true
     forgetPath()
+    hasDefined = true
     change {
-      $0.hasTemporaries = true
-      $0.hasDefinitions = true
+      $0.own.temporaries = .all
+      $0.own.relations = .all
       $0.routines = .all
     }
+  }
+
+  /// The backend says that DISCARD ALL was the last that it did: temporary relations are gone.
+  mutating func discarded() {
+    if !scope.names.own.temporaries.isEmpty { change { $0.own.temporaries = .none } }
   }
 
   private mutating func forgetPath() {
@@ -80,10 +90,12 @@ struct SessionNames {
       forgetPath()
       hasChangedPath = false
     }
-    guard !scope.names.isShared else { return }
+    guard hasDefined else { return }
+    hasDefined = false
     definitions &+= 1
     change {
-      $0.hasDefinitions = false
+      $0.own.relations = .none
+      $0.own.schemas = []
       $0.routines = .none
     }
   }

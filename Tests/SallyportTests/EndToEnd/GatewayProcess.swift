@@ -16,14 +16,14 @@ final class GatewayProcess {
   var log: String { earlierLogs + process.errors }
   var pid: pid_t { process.pid }
 
-  /// `data` is the data folder; by default one beside the configuration.
-  init(_ configuration: String, data: String? = nil) throws {
+  /// `data` is the data folder; by default one beside the configuration. `more` is added to the gateway's environment.
+  init(_ configuration: String, data: String? = nil, environment more: [String: String] = [:]) throws {
     let cluster = try TestCluster.shared()
     folder = try TestRun.newFolder("gateway")
     self.data = data ?? "\(folder)/data"
     environment = [
       "SALLYPORT_DEMO_OWNER_PASSWORD": cluster.ownerPassword, "SALLYPORT_DEMO_APP_PASSWORD": cluster.appPassword,
-    ]
+    ].merging(more) { $1 }
     secrets = cluster.secrets
     try configuration.write(toFile: "\(folder)/sallyport.yaml", atomically: false, encoding: .utf8)
     process = try GatewayProcess.launch(folder, self.data, environment)
@@ -133,9 +133,10 @@ final class GatewayProcess {
 
 /// Runs a gateway around a test; afterwards it has to stop well and leave a sound trail without secrets.
 func withGateway(
-  _ configuration: String, data: String? = nil, _ body: (GatewayProcess) throws -> Void
+  _ configuration: String, data: String? = nil, environment: [String: String] = [:],
+  _ body: (GatewayProcess) throws -> Void
 ) throws {
-  let gateway = try GatewayProcess(configuration, data: data)
+  let gateway = try GatewayProcess(configuration, data: data, environment: environment)
   do {
     try body(gateway)
   } catch {

@@ -140,4 +140,113 @@ struct EndToEndNameTests {
       #expect(seen == "600\n600\n600\n[12, 12, 12, 12, 12] 12\n12\ndenied\n")
     }
   }
+
+  /// Engineers may do everything but touch customers, or anything in the schema of the role `other`.
+  private func withOwn(_ body: (GatewayProcess, _ dsn: String, _ other: String) throws -> Void) throws {
+    let cluster = try TestCluster.shared()
+    let database = try cluster.createDatabase("own")
+    let other = "clerk_\(UInt32.random(in: .min ... .max))"
+    try cluster.direct(
+      database,
+      """
+      CREATE ROLE \(other); GRANT \(other) TO app; CREATE SCHEMA \(other) AUTHORIZATION \(other);
+      SET ROLE app;
+      CREATE TABLE customers (id int PRIMARY KEY, name text); INSERT INTO customers VALUES (1, 'Kim');
+      CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1), (2);
+      GRANT SELECT ON orders TO \(other); CREATE TABLE open_to_both (id int); GRANT ALL ON open_to_both TO \(other);
+      SET ROLE \(other); CREATE TABLE \(other).orders (id int);
+      """)
+    let rules = """
+
+      rules:
+        - name: kept-out
+          when: { sql: { tables: [public.customers, "\(other).*"] } }
+          then: deny
+
+      """
+    try withGateway(try TestConfiguration.open(database) + rules) { gateway in
+      try body(gateway, gateway.dsn("ana", try gateway.token("ana")), other)
+    }
+  }
+
+  @Test(
+    "what a session makes is its own: temporary tables and migrations work beside rules, and open no way around them")
+  func ownRelations() throws {
+    try withOwn { _, dsn, _ in
+      let works = try psql(
+        dsn,
+        """
+        SET client_min_messages = warning;
+        CREATE TEMP TABLE t (id int, note text);
+        INSERT INTO t VALUES (1, 'mine');
+        SELECT note, orders.id FROM t JOIN orders USING (id);
+        BEGIN; CREATE TEMP TABLE gone (a int) ON COMMIT DROP; INSERT INTO gone VALUES (3); TABLE gone; COMMIT;
+        BEGIN;
+        CREATE TABLE fresh (id serial PRIMARY KEY, ref int REFERENCES orders);
+        ALTER TABLE fresh ADD COLUMN v text;
+        INSERT INTO fresh (ref, v) VALUES (1, 'v');
+        SAVEPOINT s; CREATE INDEX i ON fresh (v); ROLLBACK TO s; CREATE INDEX i ON fresh (v);
+        SELECT v, orders.id FROM fresh JOIN orders ON ref = orders.id;
+        COMMIT;
+        SELECT v FROM fresh;
+        BEGIN; ALTER TABLE fresh RENAME TO older; CREATE TABLE fresh AS TABLE older; TABLE fresh; ROLLBACK;
+        CREATE TEMP TABLE orders (id int, mine text);
+        INSERT INTO orders VALUES (7, 'hides'); TABLE orders; SELECT count(*) FROM public.orders; DROP TABLE orders;
+        SELECT count(*) FROM orders;
+        DISCARD ALL;
+        SELECT count(*) FROM orders;
+
+        """)
+      #expect(works.output == "mine|1\n3\nv|1\nv\n1|1|v\n7|hides\n2\n2\n2\n" && works.errors.isEmpty, "\(works)")
+      for text in [
+        "CREATE TEMP TABLE t (id int); SELECT name FROM t RIGHT JOIN customers USING (id)",
+        "CREATE TEMP TABLE c AS TABLE customers",
+        "CREATE TEMP TABLE customers (id int); SELECT * FROM public.customers",
+        "CREATE TEMP TABLE customers (id int); DROP TABLE customers; TABLE customers",
+        "BEGIN; CREATE TEMP TABLE customers (id int); ROLLBACK; TABLE customers",
+        "BEGIN; CREATE VIEW v AS TABLE customers; TABLE v", "BEGIN; ALTER TABLE customers RENAME TO c; TABLE c",
+        "BEGIN; DROP VIEW IF EXISTS x; TABLE customers", "CREATE TEMP TABLE t (id int); DO ''; TABLE customers",
+      ] {
+        let end = try psql(dsn, text.replacingOccurrences(of: ";", with: ";\n") + ";\n")
+        #expect(
+          end.errors.contains("permission denied by rule \"kept-out\"") && !end.output.contains("Kim"),
+          "\(text): \(end)")
+      }
+    }
+  }
+
+  @Test("names follow the role, and SET inside a pipeline or a text with several statements")
+  func rolesAndPipelines() throws {
+    try withOwn { _, dsn, other in
+      let seen = try python(
+        dsn,
+        """
+        other = sys.argv[2]
+        def tried(run):
+            try:
+                return run()
+            except psycopg.Error as error:
+                return "denied" if "kept-out" in str(error) else error
+        with connect() as c:
+            count = lambda text: tried(lambda: c.execute(text).fetchone()[0])
+            print(count("SELECT count(*) FROM orders"))
+            c.execute(f"SET ROLE {other}")
+            print(count("SELECT count(*) FROM open_to_both"), count("SELECT count(*) FROM orders"))
+            print(count("SELECT count(*) FROM public.orders"))
+            c.execute("RESET ROLE")
+            print(count("SELECT count(*) FROM orders"))
+            def pipelined(path):
+                with c.pipeline():
+                    c.execute(f"SET search_path = {path}")
+                    return c.execute("SELECT count(*) FROM orders").fetchone()[0]
+            print(tried(lambda: pipelined("public")), tried(lambda: pipelined(f"{other}, public")))
+            c.execute("RESET search_path")
+            print(tried(lambda: c.pgconn.exec_(f"SET search_path = {other}; SELECT count(*) FROM orders".encode()).error_message))
+            print(count("SELECT count(*) FROM orders"))
+        """, [other])
+      let lines = seen.split(separator: "\n").map(String.init)
+      #expect(lines.prefix(5) == ["2", "0 denied", "2", "2", "2 denied"], "\(seen)")
+      #expect(seen.contains("permission denied by rule \"kept-out\"") && lines.last == "2", "\(seen)")
+    }
+  }
 }

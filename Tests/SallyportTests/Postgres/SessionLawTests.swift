@@ -156,9 +156,7 @@ private enum Damage {
   @Test func countsThatExceedTheirMessageEndTheSession() throws {
     let policy = try TranscriptRun.policy("masks.yaml")
     let hostile: [(Side, String)] = [
-      (.client, "Raw B \"\\x00\\x00\\x7f\\xff\""), (.client, "Raw P \"\\x00\\x00\\xff\\xff\""),
-      (.client, "Raw E \"\\x00\""), (.client, "Raw D \"X\\x00\""), (.client, "Raw S \"x\""), (.client, "Raw H \"x\""),
-      (.client, "Raw Q \"no end\""),
+      (.client, "Raw S \"x\""),
       (.backend, "Raw T \"\\xff\\xff\""), (.backend, "Raw Z \"?\""), (.backend, "Raw Z \"\""),
       (.backend, "Raw E \"Sx\""), (.backend, "Raw S \"x\\x00\""), (.backend, "Raw W \"\\x00\\x00\\x00\""),
     ]
@@ -168,6 +166,24 @@ private enum Damage {
       driver.feed(try WireFrame(line, from: side).bytes, from: side)
       #expect(driver.hasEnded(), "\(line)")
     }
+  }
+
+  /// Where PostgreSQL has an ERROR for it so do we, and nothing of the message reaches the backend.
+  @Test(arguments: [
+    ("Raw B \"\\x00\\x00\\x7f\\xff\"", "insufficient data left in message"),
+    ("Raw P \"\\x00\\x00\\xff\\xff\"", "insufficient data left in message"),
+    ("Raw E \"\\x00\"", "insufficient data left in message"),
+    ("Raw D \"X\\x00\"", "invalid DESCRIBE message subtype 88"),
+    ("Raw H \"x\"", "invalid message format"), ("Raw Q \"no end\"", "invalid string in message"),
+  ]) func malformedContentsAreRefused(_ line: String, _ words: String) throws {
+    let driver = SessionDriver(policy: try TranscriptRun.policy("masks.yaml"))
+    driver.feed(try WireFrame(line, from: .client).bytes, from: .client)
+    if !line.hasPrefix("Raw Q") { driver.feed(try WireFrame("Sync", from: .client).bytes, from: .client) }
+    #expect(!driver.hasEnded() && driver.nextFrame(to: .backend) == nil)
+    #expect(
+      driver.nextFrame(to: .client)?.spelled(from: .backend)
+        == "ErrorResponse S \"ERROR\" C \"08P01\" M \"\(words)\"")
+    #expect(driver.nextFrame(to: .client)?.spelled(from: .backend) == "ReadyForQuery I")
   }
 
   @Test func rowsWithTheWrongNumberOfValuesEndTheSession() throws {

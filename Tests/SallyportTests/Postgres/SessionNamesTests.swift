@@ -169,17 +169,92 @@ private final class ResolvingAnalyses: StatementAnalyses {
     #expect(footprints() == ["orders:read"])
   }
 
-  @Test func nothingIsAskedInsideAPipelineOrAFailedTransaction() throws {
+  /// DECISIONS 6: what is pipelined behind a SET is read once that is answered, by the path that it made. Inside the
+  /// client's pipeline the question ends with a Flush, as a Sync would end the client's transaction.
+  @Test func behindASetInAPipelineThePathIsAskedForInside() throws {
     try client(
-      "Parse \"\" \"select 1\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0", "Parse \"\" \"select * from orders\"", "Sync"
-    )
+      "Parse \"\" \"set search_path to audit\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0",
+      "Parse \"\" \"select * from orders\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0", "Sync")
+    #expect(sent(to: .backend).suffix(2) == ["Execute \"\" 0", "Flush"])
+    try backend("ParseComplete", "BindComplete", "CommandComplete \"SET\"")
+    #expect(sent(to: .client).count == 3)
+    #expect(sent(to: .backend) == SessionNamesTests.question.dropLast() + ["Flush"])
+    try answers("audit")
     #expect(
       sent(to: .backend) == [
-        "Parse \"\" \"select 1\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0", "Parse \"\" \"select * from orders\"",
-        "Sync",
+        "Parse \"\" \"select * from orders\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0", "Sync",
       ])
-    #expect(footprints().last == "orders:read")
-    try backend("ParseComplete", "ErrorResponse S \"ERROR\" C \"22012\" M \"no\"", "ReadyForQuery E")
+    #expect(sent(to: .client).isEmpty)
+    #expect(footprints().suffix(2) == ["audit.orders:read", "audit.orders:read"])
+    try backend("ParseComplete", "BindComplete", "CommandComplete \"SELECT 0\"", "ReadyForQuery I")
+    #expect(sent(to: .client).count == 4)
+  }
+
+  /// Our question is part of the client's pipeline then: if it fails, that has failed.
+  @Test func aQuestionThatFailsInsideAPipelineFailsThePipeline() throws {
+    try client(
+      "Parse \"\" \"set search_path to audit\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0",
+      "Parse \"\" \"select * from orders\"", "Bind \"\" \"\" 0 0 0", "Execute \"\" 0", "Sync", "Query \"select 7\"")
+    try backend("ParseComplete", "BindComplete", "CommandComplete \"SET\"")
+    _ = (sent(to: .client), sent(to: .backend))
+    try backend("ParseComplete", "ErrorResponse S \"ERROR\" C \"57014\" M \"canceling statement\"")
+    #expect(sent(to: .client) == ["ErrorResponse S \"ERROR\" C \"57014\" M \"canceling statement\""])
+    #expect(sent(to: .backend) == ["Sync", "Query \"select 7\""])
+    try backend("ReadyForQuery I")
+    #expect(sent(to: .client) == ["ReadyForQuery I"])
+  }
+
+  private func answers(_ path: String) throws {
+    for value in [path, "none", "app"] {
+      try backend(
+        "ParseComplete", "BindComplete", "DataRow \"\(value)\"", "CommandComplete \"SHOW\"", "CloseComplete",
+        "CloseComplete")
+    }
+  }
+
+  /// DECISIONS 5: what the session made is its own; a name that is not, is the catalogue's.
+  @Test func aTemporaryTableIsTheSessionsOwn() throws {
+    try run("create temp table t (a int)", "CREATE TABLE")
+    try client("Query \"insert into t select a from orders\"")
+    try answer("public")
+    _ = sent(to: .backend)
+    try complete("INSERT 0 0")
+    try run("begin", "BEGIN", status: "T")
+    try run("create table fresh (a int)", "CREATE TABLE", status: "T")
+    try run("select * from t, orders, fresh", "SELECT 0", status: "T")
+    try run("rollback", "ROLLBACK")
+    #expect(driver.session.definitions == 2)
+    try run("select * from t, fresh", "SELECT 0")
+    try run("discard all", "DISCARD ALL")
+    try client("Query \"select * from t\"")
+    try answer("public")
+    _ = sent(to: .backend)
+    #expect(
+      footprints() == [
+        "pg_temp.t:define", "pg_temp.t:write,public.orders:read", "nothing", "public.fresh:define",
+        "pg_temp.t:read,public.fresh:read,public.orders:read", "nothing", "fresh:read,pg_temp.t:read", "nothing",
+        "t:read",
+      ])
+  }
+
+  /// One text is decided as a whole, before its first statement has done anything.
+  @Test func aSetInTheSameTextLeavesNamesOpen() throws {
+    try client("Query \"select * from orders\"")
+    try answer("public")
+    _ = sent(to: .backend)
+    try complete("SELECT 0")
+    try run("set search_path = audit; select * from orders", "SELECT 0")
+    try client(
+      "Query \"create temp table t as select 1; select * from t; create view v as select * from audit.orders\"")
+    try answer("public")
+    #expect(
+      footprints().dropFirst() == ["orders:read", "audit.orders:read,pg_temp.t:read,write,define,public.v:define"])
+  }
+
+  @Test func nothingIsAskedInAFailedTransaction() throws {
+    try client("Query \"select 1 / 0\"")
+    try backend("ErrorResponse S \"ERROR\" C \"22012\" M \"no\"", "ReadyForQuery E")
+    _ = sent(to: .backend)
     try client("Query \"select * from orders\"")
     #expect(sent(to: .backend) == ["Query \"select * from orders\""])
   }

@@ -218,7 +218,7 @@ struct LineageTests {
     #expect(shop.short(shop.lineage("CREATE INDEX ON customers (id)").touched) == "email,id,name,ssn")
     #expect(shop.short(shop.lineage("CREATE TABLE fresh (ssn text)").touched) == "")
     #expect(shop.short(shop.lineage("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'").touched) == "*")
-    let own = shop.lineage("SELECT a, upper(b) FROM scratch WHERE c = 1") { $0.hasTemporaries = true }
+    let own = shop.lineage("SELECT a, upper(b) FROM scratch WHERE c = 1") { $0.own.temporaries = .all }
     #expect(own.outputs?.map { shop.short($0.columns) } == ["scratch.a", "scratch.b"])
     #expect(shop.short(own.predicates) == "scratch.c")
     #expect(shop.short(shop.lineage("SELECT a FROM scratch WHERE a = 1").predicates) == "?")

@@ -82,7 +82,7 @@ struct RelationNameTests {
     ("SELECT * FROM nothing", "nothing:read"),
     ("SELECT * FROM public.nothing", "public.nothing:read"),
     ("WITH customers AS (SELECT 1) SELECT * FROM customers", "nothing"),
-    ("CREATE TABLE fresh (a int)", "fresh:define"),
+    ("CREATE TABLE fresh (a int)", "app.fresh:define"),
     ("UPDATE orders SET a = 1 WHERE id = 1", "public.log:read,write public.log_2026:read,write public.orders:write"),
     ("SELECT nextval('customers')", "public.customers:write"),
   ]) func namesAreResolvedThroughThePath(_ text: String, _ tables: String) {
@@ -133,13 +133,13 @@ struct RelationNameTests {
   }
 
   @Test func temporariesHideWhatIsThere() {
-    let context = shop.context { $0.hasTemporaries = true }
+    let context = shop.context { $0.own.temporaries = .all }
     let analysis = SQLAnalyzer.analyze("SELECT * FROM names", names: context)
     #expect(analysis.footprint.description == "names:read public.customers:read")
     for text in ["CREATE TEMP TABLE t (a int)", "SELECT 1 INTO TEMP t", "CREATE TABLE pg_temp.t (a int)"] {
-      #expect(SQLAnalyzer.analyze(text, names: shop.context()).traits.makesTemporaries, "\(text)")
+      #expect(SQLAnalyzer.analyze(text, names: shop.context()).traits.defines.temporaries.find("t") != nil, "\(text)")
     }
-    #expect(!SQLAnalyzer.analyze("CREATE TABLE t (a int)", names: shop.context()).traits.makesTemporaries)
+    #expect(SQLAnalyzer.analyze("CREATE TABLE t (a int)", names: shop.context()).traits.defines.temporaries.isEmpty)
   }
 
   @Test func whatIsNotThereIsSaid() {
@@ -283,7 +283,9 @@ struct SearchPathTests {
   }
 
   @Test func whoSeesWhat() {
-    let snapshot = CatalogSnapshot(NamedShop().contents)
+    var shop = NamedShop()
+    shop.contents.usableSchemasOfRoles["clerk"] = ["clerk", "audit"]
+    let snapshot = CatalogSnapshot(shop.contents)
     func schemas(_ setting: String, _ user: String = "app") -> [String]? {
       NameContext.effective(SearchPath(setting: setting, user: user), in: snapshot)
     }
@@ -291,6 +293,7 @@ struct SearchPathTests {
     #expect(schemas("public, pg_catalog, audit") == ["public", "pg_catalog", "audit"])
     #expect(schemas("pg_temp, public") == ["pg_catalog", "public"])
     #expect(schemas("public", "root") == nil)
+    #expect(schemas("\"$user\", public, audit", "clerk") == ["pg_catalog", "clerk", "audit"])
   }
 }
 

@@ -23,7 +23,7 @@ public struct BindMessage: Hashable, Sendable {
     let valueCount = try reader.skipFormatsAndValues()
     let consumed = start.readableBytes - reader.remaining
     guard let parameters = start.getSlice(at: start.readerIndex, length: consumed) else {
-      throw reader.malformed("it ends early")
+      throw reader.early()
     }
     let resultCount = try reader.count(ofItemsAtLeast: 2)
     let resultFormats = try reader.slice(resultCount * 2)
@@ -78,7 +78,8 @@ extension MessageReader {
     try skip(formatCount * 2)
     let valueCount = Int(UInt16(bitPattern: try int16()))
     guard formatCount <= 1 || formatCount == valueCount else {
-      throw malformed("\(formatCount) parameter formats but \(valueCount) parameters")
+      let words = "\(formatCount) parameter formats but \(valueCount) parameters"
+      throw malformed(words, "bind message has \(words)")
     }
     return valueCount
   }
@@ -86,10 +87,12 @@ extension MessageReader {
   /// Steps over format codes and values, and returns the number of values.
   mutating func skipFormatsAndValues() throws(ProtocolError) -> Int {
     let valueCount = try skipFormats()
-    guard valueCount * 4 <= remaining else { throw malformed("a count exceeds its length") }
+    guard valueCount * 4 <= remaining else {
+      throw malformed("a count exceeds its length", MessageReader.insufficient)
+    }
     for _ in 0..<valueCount {
       let length = try int32()
-      guard length >= -1 else { throw malformed("a value has a negative length") }
+      guard length >= -1 else { throw malformed("a value has a negative length", MessageReader.insufficient) }
       if length > 0 { try skip(Int(length)) }
     }
     return valueCount

@@ -20,7 +20,7 @@ public struct FunctionCallMessage: Hashable, Sendable {
     let count = try reader.skipFormatsAndValues()
     let consumed = start.readableBytes - reader.remaining
     guard let arguments = start.getSlice(at: start.readerIndex, length: consumed) else {
-      throw reader.malformed("it ends early")
+      throw reader.early()
     }
     let resultFormat = try reader.int16()
     try reader.end()

@@ -15,9 +15,13 @@ public struct StatementReference: Hashable, Sendable {
   }
 
   static func decode(_ reader: consuming MessageReader) throws(ProtocolError) -> StatementReference {
-    guard let kind = Kind(rawValue: try reader.byte()) else { throw reader.malformed("it names neither S nor P") }
+    let byte = try reader.byte()
     let name = try reader.cstring()
     try reader.end()
+    guard let kind = Kind(rawValue: byte) else {
+      throw reader.malformed(
+        "it names neither S nor P", "invalid \(reader.name.uppercased()) message subtype \(byte)")
+    }
     return StatementReference(kind: kind, name: name)
   }
 
