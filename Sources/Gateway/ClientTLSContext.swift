@@ -7,6 +7,8 @@ import SallyportConfiguration
 /// TLS towards clients: from the files of the configuration, or from the gateway's own authority.
 struct ClientTLSContext: Sendable {
   var context: NIOSSLContext
+  /// The same certificate towards those who ask for health or control, in HTTP.
+  var console: NIOSSLContext
   /// What clients bind SCRAM-SHA-256-PLUS to; nil when the certificate's signature names no hash.
   var endPoint: [UInt8]?
 
@@ -27,19 +29,23 @@ struct ClientTLSContext: Sendable {
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     tls.minimumTLSVersion = .tlsv12
     tls.applicationProtocols = [ClientHandshake.applicationProtocol]
+    var console = tls
+    console.applicationProtocols = ["http/1.1"]
     return ClientTLSContext(
-      context: try NIOSSLContext(configuration: tls), endPoint: chain.first.flatMap(ServerEndPoint.hash))
+      context: try NIOSSLContext(configuration: tls), console: try NIOSSLContext(configuration: console),
+      endPoint: chain.first.flatMap(ServerEndPoint.hash))
   }
 
   /// What a certificate of our own is for: this host under its usual names.
   private static func identities(of configuration: GatewayConfiguration) -> ([String], [[UInt8]]) {
     var names = [configuration.gateway.name, "localhost", ProcessInfo.processInfo.hostName]
     var addresses: [[UInt8]] = [[127, 0, 0, 1], [UInt8](repeating: 0, count: 15) + [1]]
-    let host = configuration.gateway.listenPostgres.host
-    if let address = NetworkAddress(host) {
-      if !address.isUnspecified { addresses.append(address.bytes) }
-    } else {
-      names.append(host)
+    for host in [configuration.gateway.listenPostgres.host, configuration.gateway.listenConsole?.host ?? ""] {
+      if let address = NetworkAddress(host) {
+        if !address.isUnspecified, !addresses.contains(address.bytes) { addresses.append(address.bytes) }
+      } else {
+        names.append(host)
+      }
     }
     var seen: Set<String> = []
     return (names.filter { !$0.isEmpty && seen.insert($0).inserted }, addresses)

@@ -18,6 +18,13 @@ public enum ControlClient {
     return try JSONDecoder().decode(ControlResponse.self, from: try readLine(from: descriptor))
   }
 
+  /// Whether somebody listens there.
+  static func answers(_ path: String) -> Bool {
+    guard let descriptor = try? connect(path) else { return false }
+    close(descriptor)
+    return true
+  }
+
   private static func connect(_ path: String) throws -> Int32 {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw GatewayFailure("could not open a socket") }

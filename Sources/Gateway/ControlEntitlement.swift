@@ -53,12 +53,15 @@ enum Actor: Sendable {
   case account(uid: UInt32)
   /// Another account of this machine.
   case stranger(uid: UInt32)
+  /// Somebody over the network who did not show who they are.
+  case remote(address: String)
   case person(UserSettings)
 
   /// As the audit trail names them.
   var name: String {
     switch self {
     case .account(let uid), .stranger(let uid): "uid \(uid)"
+    case .remote(let address): address
     case .person(let user): user.name
     }
   }
@@ -84,21 +87,37 @@ struct AuthorizedRequest: Sendable {
 struct ControlDenial: Error, Sendable {
   var actor: Actor
   var failure: GatewayFailure
+  /// Nobody knows who it is: the token is missing or not valid.
+  var isUnknown = false
+}
+
+/// Where a request comes from, as far as that cannot be made up by whoever asks.
+enum ControlCaller: Sendable {
+  /// A process of this machine, by a socket that the kernel vouches for. `isOperator`: of the gateway's own account, or
+  /// root.
+  case process(uid: UInt32, isOperator: Bool)
+  /// Somebody over the network, who has to show a token.
+  case network(address: String)
+
+  /// What the audit trail says of it, beside who asked; empty where that says it all.
+  var note: String {
+    switch self {
+    case .process: ""
+    case .network(let address): "from=\(address)"
+    }
+  }
 }
 
 extension ControlVerbs {
   /// The one place that decides who may do what on the gateway. Blocks on the store. Throws `ControlDenial`.
   ///
-  /// - Parameters:
-  ///   - uid: the account of the process at the other end of the socket.
-  ///   - isOperator: whether that is the gateway's own, or root.
   func authorize(
-    _ request: ControlRequest, uid: UInt32, isOperator: Bool
+    _ request: ControlRequest, from caller: ControlCaller
   ) throws(ControlDenial) -> AuthorizedRequest {
-    let actor = try actor(of: request, uid: uid, isOperator: isOperator)
+    let actor = try actor(of: request, from: caller)
     func allowed(seesAll: Bool = true) -> AuthorizedRequest { AuthorizedRequest(request, actor, seesAll: seesAll) }
     switch (request.verb.entitlement, actor) {
-    case (.anyone, _): return allowed()
+    case (.anyone, .account), (.anyone, .stranger), (.anyone, .person): return allowed()
     case (.own, .person), (.ownUnless, .account): return allowed()
     case (.ownUnless(let roles), .person(let user)): return allowed(seesAll: has(user, anyOf: roles))
     case (.operating, .account): return allowed()
@@ -112,11 +131,12 @@ extension ControlVerbs {
       }
       guard has(user, anyOf: roles) else { throw lacking(roles, actor) }
       return allowed()
-    case (.own, .account), (.people, .account), (_, .stranger):
+    case (.own, .account), (.people, .account), (_, .stranger), (_, .remote):
       throw ControlDenial(
         actor: actor,
         failure: GatewayFailure(
-          "this needs a person", hint: "Put your own token into the environment variable SALLYPORT_TOKEN."))
+          "this needs a person",
+          hint: "Put your own token into the environment variable SALLYPORT_TOKEN, or have account: set for you."))
     }
   }
 
@@ -132,13 +152,35 @@ extension ControlVerbs {
         "\(actor.name) does not have the role \(names)", hint: "Groups have roles, under roles: in the configuration."))
   }
 
+  /// Another account may be somebody's, as the configuration says; over the network there is nothing to go by.
+  private func actorWithoutToken(_ account: Actor) throws(ControlDenial) -> Actor {
+    switch account {
+    case .account, .person: return account
+    case .stranger(let uid):
+      let names = [String(uid), PeerAccount.name(of: uid)]
+      let people = configuration.users.values.filter { $0.account != nil && names.contains($0.account) }
+      // Known by number to one and by name to another: nobody.
+      return people.count == 1 ? people.first.map { .person($0) } ?? account : account
+    case .remote:
+      throw ControlDenial(
+        actor: account,
+        failure: GatewayFailure(
+          "this needs a token", hint: "Put your own into the environment variable SALLYPORT_TOKEN."), isUnknown: true)
+    }
+  }
+
   /// Finds out who asks. A wrong token is refused even where none is needed. What is unknown, expired, revoked or of
   /// somebody who is gone from the configuration costs the same look-up and gets the same answer.
   private func actor(
-    of request: ControlRequest, uid: UInt32, isOperator: Bool
+    of request: ControlRequest, from caller: ControlCaller
   ) throws(ControlDenial) -> Actor {
-    let account = isOperator ? Actor.account(uid: uid) : .stranger(uid: uid)
-    guard let token = request.token, !token.isEmpty else { return account }
+    let account: Actor =
+      switch caller {
+      case .process(let uid, true): .account(uid: uid)
+      case .process(let uid, false): .stranger(uid: uid)
+      case .network(let address): .remote(address: address)
+      }
+    guard let token = request.token, !token.isEmpty else { return try actorWithoutToken(account) }
     let match: TokenRecord?
     do {
       match = try store.liveToken(presented: Array(token.utf8), now: Clock.seconds())
@@ -148,7 +190,8 @@ extension ControlVerbs {
     guard let match, let user = configuration.users[match.user] else {
       throw ControlDenial(
         actor: account,
-        failure: GatewayFailure("the token is not valid", hint: "Ask for a new one: sallyport token create."))
+        failure: GatewayFailure("the token is not valid", hint: "Ask for a new one: sallyport token create."),
+        isUnknown: true)
     }
     // A token for one connection, as a build job has it, manages nothing.
     guard match.connections.isEmpty else {

@@ -1,7 +1,7 @@
 import AuditTrail
 import Foundation
 
-/// What can be asked of a running gateway over its control socket.
+/// What can be asked of a running gateway over its control socket, or by a token over its console.
 public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case status
   case reload
@@ -106,6 +106,9 @@ public struct ControlResponse: Codable, Sendable {
   public var explanation: PolicyExplanation?
 
   public init(message: String? = nil) { self.message = message }
+
+  static let notUnderstood = ControlResponse.failure(
+    "the request is not understood", hint: "Client and gateway may differ in version.")
 
   static func failure(_ error: String, hint: String? = nil) -> ControlResponse {
     var response = ControlResponse()

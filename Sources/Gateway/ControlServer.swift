@@ -1,10 +1,8 @@
-import AuditTrail
-import Enforcement
 import Foundation
 import Glibc
 import NIOCore
 import NIOPosix
-import Store
+import SallyportConfiguration
 
 /// What the kernel says of the process at the other end; laid out as `struct ucred` (unix(7), SO_PEERCRED).
 private struct PeerCredentials: Sendable {
@@ -13,24 +11,18 @@ private struct PeerCredentials: Sendable {
   var gid: UInt32 = .max
 }
 
-/// Answers the control socket: one line of JSON in, one out. Who is at the other end is what the kernel says of the
+/// Answers a control socket: one line of JSON in, one out. Who is at the other end is what the kernel says of the
 /// process, and the token that it shows.
 final class ControlHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  private let verbs: ControlVerbs
-  private let lane: AuditLane
-  private let pool: NIOThreadPool
+  private let service: ControlService
   private var buffer = ByteBuffer()
   private var uid: UInt32?
   private var isBusy = false
 
-  init(verbs: ControlVerbs, lane: AuditLane, pool: NIOThreadPool) {
-    self.verbs = verbs
-    self.lane = lane
-    self.pool = pool
-  }
+  init(service: ControlService) { self.service = service }
 
   func channelActive(context: ChannelHandlerContext) {
     guard let channel = context.channel as? any SocketOptionProvider else { return context.close(promise: nil) }
@@ -58,73 +50,17 @@ final class ControlHandler: ChannelInboundHandler {
     else { return }
     buffer.moveReaderIndex(forwardBy: 1)
     guard let request = try? JSONDecoder().decode(ControlRequest.self, from: Data(line)) else {
-      return answer(
-        .failure("the request is not understood", hint: "Client and gateway may differ in version."), context)
+      return answer(.notUnderstood, context)
     }
     isBusy = true
-    let (verbs, isOperator) = (verbs, ControlHandler.isOperator(uid))
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    pool.runIfActive(eventLoop: context.eventLoop) {
-      Result<AuthorizedRequest, ControlDenial> { () throws(ControlDenial) in
-        try verbs.authorize(request, uid: uid, isOperator: isOperator)
-      }
-    }
-    .flatMap { bound.value.0.carryOut($0, request, bound.value.1) }
-    .whenComplete { result in
+    service.answer(
+      request, from: .process(uid: uid, isOperator: uid == geteuid() || uid == 0), on: context.eventLoop
+    ).whenSuccess { response, _ in
       let (handler, context) = bound.value
       handler.isBusy = false
-      handler.answer(ControlHandler.response(result), context)
+      handler.answer(response, context)
       handler.take(context)
-    }
-  }
-
-  private static func isOperator(_ uid: UInt32) -> Bool { uid == geteuid() || uid == 0 }
-
-  /// The record comes first: what cannot be recorded is not done, and what is refused is recorded as that.
-  private func carryOut(
-    _ authorized: Result<AuthorizedRequest, ControlDenial>, _ request: ControlRequest, _ context: ChannelHandlerContext
-  ) -> EventLoopFuture<ControlResponse> {
-    let loop = context.eventLoop
-    switch authorized {
-    case .failure(let denial):
-      record(request, by: denial.actor, refused: denial.failure.message)
-      return loop.makeFailedFuture(denial.failure)
-    case .success(let authorized):
-      guard record(request, by: authorized.actor) else {
-        return loop.makeFailedFuture(GatewayFailure("the audit trail cannot be written"))
-      }
-      let verbs = verbs
-      let bound = NIOLoopBound(self, eventLoop: loop)
-      return pool.runIfActive(eventLoop: loop) { try verbs.perform(authorized) }
-        .flatMapErrorThrowing { error in
-          let failure = ControlHandler.response(.failure(error)).error ?? ""
-          bound.value.record(request, by: authorized.actor, refused: failure)
-          throw error
-        }
-    }
-  }
-
-  /// `refused` is why nothing came of it; nil before it is tried.
-  @discardableResult
-  private func record(_ request: ControlRequest, by actor: Actor, refused: String? = nil) -> Bool {
-    guard request.verb.isRecorded || refused != nil else { return true }
-    let subject = AuthorizedRequest.subject(request.arguments)
-    let event = AuditEvent.administration(
-      actor: actor.name, verb: request.verb.rawValue,
-      subject: refused.map { "refused: \($0.prefix(200)); \(subject)" } ?? subject)
-    do {
-      try lane.append(event)
-      return true
-    } catch { return false }
-  }
-
-  private static func response(_ result: Result<ControlResponse, any Error>) -> ControlResponse {
-    switch result {
-    case .success(let response): response
-    case .failure(let error as GatewayFailure): .failure(error.message, hint: error.hint)
-    case .failure(let error as DeskRefusal): .failure(error.message, hint: error.hint)
-    case .failure(let error as StoreError): .failure(error.message, hint: error.hint)
-    case .failure(let error): .failure("\(error)")
     }
   }
 
@@ -136,4 +72,60 @@ final class ControlHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+/// The listeners of the above.
+enum ControlServer {
+  /// Makes a socket and serves it. A socket that is left from a process that is gone is taken away.
+  static func listen(
+    _ path: String, mode: UInt16 = 0o600, group: String? = nil, _ loop: any EventLoopGroup,
+    service: @escaping @Sendable () -> ControlService
+  ) throws -> any Channel {
+    var status = stat()
+    if lstat(path, &status) == 0 {
+      guard status.st_mode & S_IFMT == S_IFSOCK else {
+        throw GatewayFailure("could not open the control socket \(path): there is something else")
+      }
+      guard !ControlClient.answers(path) else {
+        throw GatewayFailure("could not open the control socket \(path): another gateway answers there")
+      }
+      unlink(path)
+    }
+    let channel: any Channel
+    do {
+      channel = try ServerBootstrap(group: loop)
+        .childChannelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(ControlHandler(service: service()))
+          }
+        }
+        .bind(unixDomainSocketPath: path).wait()
+    } catch {
+      throw GatewayFailure("could not open the control socket \(path): \(error)")
+    }
+    do {
+      try share(path, mode, group)
+      return channel
+    } catch {
+      try? channel.close().wait()
+      throw error
+    }
+  }
+
+  /// Until then nobody but the gateway's own account can connect, by what umask(2) leaves of a new socket's mode.
+  private static func share(_ path: String, _ mode: UInt16, _ group: String?) throws {
+    if let group {
+      guard let number = PeerAccount.number(ofGroup: group) else {
+        throw GatewayFailure("there is no group \"\(group)\"", hint: "Change gateway.listen.control.group.")
+      }
+      guard chown(path, .max, number) == 0 else {
+        throw GatewayFailure(
+          "could not give \(path) to group \(group): \(String(cString: strerror(errno)))",
+          hint: "The gateway's account must be in that group.")
+      }
+    }
+    guard chmod(path, mode_t(mode)) == 0 else {
+      throw GatewayFailure("could not set the mode of \(path): \(String(cString: strerror(errno)))")
+    }
+  }
 }

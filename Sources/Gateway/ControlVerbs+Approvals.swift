@@ -72,7 +72,7 @@ extension ControlVerbs {
   func view(of pending: ApprovalDesk.Pending, for actor: Actor) -> ControlResponse.Approval {
     let mayReadText: Bool =
       switch actor {
-      case .account, .stranger: false
+      case .account, .stranger, .remote: false
       case .person(let user):
         configuration.subject(user: user.name, connection: pending.row.connection, clientAddress: "")
           .map { !scoped($0).mayMask } ?? false

@@ -42,7 +42,7 @@ public final class GatewayServer: Sendable {
   private let listener: NIOLoopBound<StreamListener>
   private let controlGroup: MultiThreadedEventLoopGroup
   private let controlLane: NIOLoopBound<AuditLane>
-  private let control: any Channel
+  private let control: [any Channel]
   private let sealing: AuditSealing
   private let reloader: ConfigurationReloader
   /// nil when the configuration has no files, or the kernel gives no watch.
@@ -115,14 +115,14 @@ public final class GatewayServer: Sendable {
     let reloader = ConfigurationReloader(
       context, states, controlLane, sealing, webhooks, data: data, origin: options.origin)
     self.reloader = reloader
-    control = try GatewayServer.listenControl(
-      ControlClient.socketPath(data: data), context, controlGroup, controlLane, sealing, reloader)
+    let service = GatewayServer.controlService(context, controlLane, sealing, reloader)
+    control = try GatewayServer.listenControl(context, controlGroup, service)
     controlGroup.next().scheduleRepeatedTask(
       initialDelay: options.auditSealInterval, delay: options.auditSealInterval
     ) { _ in context.pool.submit { _ in _ = try? sealing.seal() } }
     let probe = StatusProbe(
       context: context, states: states, sealing: sealing, data: data, startedAt: Clock.seconds())
-    health = try HealthServer.listen(on: configuration.gateway.listenConsole, probe, controlGroup)
+    health = try HealthServer.listen(on: configuration.gateway.listenConsole, probe, service, controlGroup)
     watch = options.origin.flatMap { [logger] origin in
       FileWatch(path: origin.path, quiet: options.quiet) {
         do throws(GatewayFailure) { _ = try reloader.reload(.file, by: "gateway") } catch {
@@ -174,7 +174,7 @@ public final class GatewayServer: Sendable {
     reloader.close()
     try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
     try? health?.close().wait()
-    try? control.close().wait()
+    for channel in control { try? channel.close().wait() }
     for state in states {
       try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
         .wait()
@@ -289,31 +289,33 @@ public final class GatewayServer: Sendable {
     }
   }
 
-  private static func listenControl(
-    _ path: String, _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ lane: NIOLoopBound<AuditLane>,
-    _ sealing: AuditSealing, _ reloader: ConfigurationReloader
-  ) throws -> any Channel {
+  /// What carries out control verbs, for each connection that asks for one.
+  private static func controlService(
+    _ context: GatewayContext, _ lane: NIOLoopBound<AuditLane>, _ sealing: AuditSealing,
+    _ reloader: ConfigurationReloader
+  ) -> @Sendable () -> ControlService {
     let verbs = ControlVerbs(
       governing: { context.configuration }, scoped: { context.policy.scoped(to: $0) }, store: context.store,
       desk: context.desk, reloading: { (actor) throws(GatewayFailure) in try reloader.reload(.control, by: actor) },
       catalog: { context.catalogs.newest(of: $0) }, sealing: sealing, live: context.live,
       data: context.data)
-    let pool = context.pool
+    return { ControlService(verbs: verbs, lane: lane.value, pool: context.pool) }
+  }
+
+  /// The socket in the data folder, which is for the gateway's own account, and the one for others.
+  private static func listenControl(
+    _ context: GatewayContext, _ group: MultiThreadedEventLoopGroup, _ service: @escaping @Sendable () -> ControlService
+  ) throws -> [any Channel] {
+    let configuration = context.configuration
     // The trail's lock says that no other gateway lives here: a socket that is still there is a dead one's.
-    try? FileManager.default.removeItem(atPath: path)
-    do {
-      let channel = try ServerBootstrap(group: group)
-        .childChannelInitializer { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(
-              ControlHandler(verbs: verbs, lane: lane.value, pool: pool))
-          }
-        }
-        .bind(unixDomainSocketPath: path).wait()
-      chmod(path, 0o600)
-      return channel
-    } catch {
-      throw GatewayFailure("could not open the control socket \(path): \(error)")
+    let own = ControlClient.socketPath(data: context.data)
+    unlink(own)
+    var channels = [try ControlServer.listen(own, group, service: service)]
+    if let shared = configuration.gateway.listenControl {
+      channels.append(
+        try ControlServer.listen(
+          configuration.path(of: shared.path), mode: shared.mode, group: shared.group, group, service: service))
     }
+    return channels
   }
 }

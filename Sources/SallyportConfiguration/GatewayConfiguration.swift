@@ -51,8 +51,10 @@ public struct GatewaySettings: Sendable, Hashable {
   public var data: String
   /// Where PostgreSQL clients connect; port 0 lets the system choose.
   public var listenPostgres: Endpoint
-  /// Where health and metrics are asked for; nil: nowhere.
+  /// Where health and metrics are asked for, and control verbs by token; nil: nowhere.
   public var listenConsole: Endpoint?
+  /// Where people with other accounts of this machine operate the gateway; nil: nowhere but in the data folder.
+  public var listenControl: ControlSocketSettings?
   /// How long sessions have to end when the gateway is told to stop.
   public var drain = Duration.seconds(10)
   /// nil: from the gateway's own generated authority.
@@ -66,6 +68,16 @@ public struct GatewaySettings: Sendable, Hashable {
   public var audit = AuditSettings()
   /// Where a connection has none of its own.
   public var recording = RecordingSettings()
+}
+
+/// A control socket beside the one in the data folder, which is for the gateway's own account alone.
+public struct ControlSocketSettings: Sendable, Hashable {
+  /// As written.
+  public var path: String
+  /// Who may connect, by the file's mode.
+  public var mode: UInt16 = 0o660
+  /// The group that the file belongs to, by name or number; nil: the gateway's own.
+  public var group: String?
 }
 
 /// The certificate that clients see.
@@ -86,6 +98,8 @@ public struct UserSettings: Sendable, Hashable {
   /// The person who answers for a service; nil for people.
   public var owner: String?
   public var authentication: Authentication
+  /// The account of the gateway's machine, by name or number, that is this person at a control socket; nil: none.
+  public var account: String?
 }
 
 /// What people may do on the gateway itself.

@@ -53,7 +53,30 @@ extension ConfigurationReader {
     if let value = keys.take("console") {
       settings.listenConsole = endpoint(value, "console", defaultPort: nil, lowestPort: 0)
     }
+    if let value = keys.take("control") { settings.listenControl = controlSocket(value) }
     keys.finish()
+  }
+
+  /// A path, or `{ path: …, mode: "0660", group: operators }`.
+  private func controlSocket(_ value: YAMLValue) -> ControlSocketSettings? {
+    if case .scalar = value.node { return text(value, "control").map { ControlSocketSettings(path: $0) } }
+    guard var keys = MappingReader(value, "control", mistakes, .controlSocket) else { return nil }
+    let path = keys.require("path", "Write it like path: /run/sallyport/control.sock.").flatMap { text($0, "path") }
+    let mode = keys.take("mode").flatMap { fileMode($0) }
+    let group = keys.take("group").flatMap { text($0, "group") }
+    keys.finish()
+    return path.map { ControlSocketSettings(path: $0, mode: mode ?? 0o660, group: group) }
+  }
+
+  /// Three octal digits, with a zero before them or without; the owner must be able to connect.
+  private func fileMode(_ value: YAMLValue) -> UInt16? {
+    guard let text = text(value, "mode") else { return nil }
+    let digits = text.hasPrefix("0") ? text.dropFirst() : text[...]
+    guard digits.utf8.count == 3, let mode = UInt16(digits, radix: 8), mode & 0o600 == 0o600 else {
+      return refuse(
+        value.place, "mode must be the mode of a file whose owner may read and write it", "Write it like \"0660\".")
+    }
+    return mode
   }
 
   private func listenerTLS(_ value: YAMLValue) -> ListenerTLS? {
@@ -92,8 +115,19 @@ extension MappingShape {
     "listen",
     [
       Key("postgres", .text, "host:port. Default: 127.0.0.1:6432."),
-      Key("console", .text, "host:port of health and metrics. Default: nowhere."),
+      Key("console", .text, "host:port of health, metrics and control by token. Default: nowhere."),
+      Key(
+        "control", .either([.text, .mapping(.controlSocket)]),
+        "A control socket for other accounts of this machine. Default: only the one in the data folder."),
     ], planned: ["ssh", "http"])
+
+  static let controlSocket = MappingShape(
+    "control",
+    [
+      Key("path", .text, "Where the socket is made.", required: true),
+      Key("mode", .text, "Who may connect, by the file's mode. Default: \"0660\"."),
+      Key("group", .text, "The group that the file belongs to, by name or number."),
+    ])
 
   static let listenerTLS = MappingShape(
     "tls",

@@ -37,8 +37,22 @@ extension ConfigurationReader {
       let words = UserSettings.Authentication.allCases.map { ($0.rawValue, $0) }
       settings.authentication = word(value, "auth", among: words, planned: ["jwt", "link"]) ?? .scram
     }
+    if let value = keys.take("account"), let account = text(value, "account") {
+      settings.account = self.account(account, of: name, value.place)
+    }
     keys.finish()
     return settings
+  }
+
+  /// Two people can not be one account, and who is root, or the gateway itself, is nobody's question.
+  private func account(_ account: String, of user: String, _ place: Place) -> String? {
+    if account == "root" || account == "0" {
+      return refuse(place, "account \(account) operates every gateway of its machine, and is nobody's own")
+    }
+    if let other = users.values.first(where: { $0.value.account == account }) {
+      return refuse(place, "account \"\(account.prefix(64))\" is that of user \"\(other.value.name)\" already")
+    }
+    return account
   }
 
   /// `roles:`, what members of groups may do on the gateway itself.
@@ -77,6 +91,7 @@ extension MappingShape {
       Key(
         "auth", .words(UserSettings.Authentication.allCases.map(\.rawValue)),
         "How PostgreSQL clients prove who they are. Default: scram."),
+      Key("account", .text, "The account of the gateway's machine that is this person at gateway.listen.control."),
     ])
 
   static let roles = MappingShape(

@@ -1,35 +1,83 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import SallyportConfiguration
 import Synchronization
 
-/// Answers `/healthz`, `/readyz` and `/metrics` on the console's listener, in HTTP/1.1, for load balancers and Prometheus.
+/// Answers the console's listener, in HTTP/1.1: `/healthz`, `/readyz` and `/metrics` for load balancers and Prometheus, and
+/// control verbs by token (`ControlExchange`).
 ///
-/// It tells numbers, no names of people or connections, and changes nothing, so that nobody has to sign in.
+/// The former tell numbers, no names of people or connections, and change nothing, so that nobody has to sign in.
 final class HealthHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
 
   private let probe: StatusProbe
+  private let control: ControlService
+  private let isEncrypted: Bool
   private var head: HTTPRequestHead?
+  private var exchange: ControlExchange?
 
-  init(probe: StatusProbe) { self.probe = probe }
+  init(probe: StatusProbe, control: ControlService, isEncrypted: Bool) {
+    self.probe = probe
+    self.control = control
+    self.isEncrypted = isEncrypted
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
-    case .head(let head): self.head = head
-    // Nothing here takes a body: who sends one is answered at once, and not read to its end.
-    case .body:
-      guard let head else { return }
+    case .head(let head):
+      self.head = head
+      exchange = exchange(head, context)
+    case .body(let part):
+      guard let head, exchange?.take(part) != true else { return }
+      // Nothing else takes a body: who sends one is answered at once, and not read to its end.
       self.head = nil
-      respond(.payloadTooLarge, "there is nothing here to send to\n", to: head, context, closing: true)
+      let words = exchange == nil ? "there is nothing here to send to\n" : "the request is too long\n"
+      exchange = nil
+      respond(.payloadTooLarge, words, to: head, context, closing: true)
     case .end:
       guard let head else { return }
       self.head = nil
-      answer(head, context)
+      if let exchange { carryOut(exchange, head, context) } else { answer(head, context) }
+      exchange = nil
     }
   }
+
+  // MARK: Control
+
+  /// nil for all but control verbs.
+  private func exchange(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> ControlExchange? {
+    guard head.method == .POST, head.uri.prefix(while: { $0 != "?" }) == ControlExchange.path else { return nil }
+    let address = context.remoteAddress?.ipAddress ?? "unknown"
+    return ControlExchange(
+      head, address: address, isExposed: !isEncrypted && !Endpoint.isThisMachine(address))
+  }
+
+  private func carryOut(_ exchange: ControlExchange, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    switch exchange.request() {
+    case .failure(let refusal): respond(refusal.status, refusal.response, to: head, context)
+    case .success(let request):
+      let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+      control.answer(request, from: .network(address: exchange.address), on: context.eventLoop)
+        .whenSuccess { response, verdict in
+          let (handler, context) = bound.value
+          handler.respond(verdict.status, response, to: head, context)
+        }
+    }
+  }
+
+  private func respond(
+    _ status: HTTPResponseStatus, _ response: ControlResponse, to head: HTTPRequestHead,
+    _ context: ChannelHandlerContext
+  ) {
+    guard let data = try? JSONEncoder().encode(response) else { return context.close(promise: nil) }
+    respond(status, String(decoding: data, as: UTF8.self) + "\n", to: head, context, type: "application/json")
+  }
+
+  // MARK: Health
 
   private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     let path = head.uri.prefix { $0 != "?" }
@@ -37,7 +85,7 @@ final class HealthHandler: ChannelInboundHandler {
       return respond(.methodNotAllowed, "use GET\n", to: head, context)
     }
     guard path == "/healthz" || path == "/readyz" || path == "/metrics" else {
-      return respond(.notFound, "there is /healthz, /readyz and /metrics\n", to: head, context)
+      return respond(.notFound, "there is /healthz, /readyz and /metrics, and POST /control\n", to: head, context)
     }
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let metrics = path == "/metrics"
@@ -95,11 +143,12 @@ enum HealthServer {
 
   /// nil where there is no address to listen on.
   static func listen(
-    on endpoint: Endpoint?, _ probe: StatusProbe, _ group: any EventLoopGroup
+    on endpoint: Endpoint?, _ probe: StatusProbe, _ control: @escaping @Sendable () -> ControlService,
+    _ group: any EventLoopGroup
   ) throws -> (any Channel)? {
     guard let endpoint else { return nil }
     do {
-      return try bind(endpoint, probe, group)
+      return try bind(endpoint, probe, control, group)
     } catch {
       throw GatewayFailure(
         "could not listen on \(endpoint): \(error)", hint: "Choose another address under gateway.listen.console.")
@@ -107,7 +156,8 @@ enum HealthServer {
   }
 
   private static func bind(
-    _ endpoint: Endpoint, _ probe: StatusProbe, _ group: any EventLoopGroup
+    _ endpoint: Endpoint, _ probe: StatusProbe, _ control: @escaping @Sendable () -> ControlService,
+    _ group: any EventLoopGroup
   ) throws -> any Channel {
     let clients = ClientCount(limit: clientLimit)
     return try ServerBootstrap(group: group)
@@ -118,11 +168,48 @@ enum HealthServer {
         return channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
           try pipeline.addHandler(IdleStateHandler(allTimeout: patience))
-          try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
-          try pipeline.addHandler(HealthHandler(probe: probe))
+          try pipeline.addHandler(
+            ConsoleOpening(tls: probe.context.current.clientTLS?.console) { isEncrypted in
+              HealthHandler(probe: probe, control: control(), isEncrypted: isEncrypted)
+            })
         }
       }
       .bind(host: endpoint.host, port: Int(endpoint.port)).wait()
+  }
+}
+
+/// Looks at the first byte of a connection: TLS begins with a handshake record (RFC 8446 §5.1), HTTP with a letter. So one
+/// address serves the balancer that asks in the clear, and whoever shows a token.
+private final class ConsoleOpening: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+  private static let handshake: UInt8 = 22
+
+  private let tls: NIOSSLContext?
+  private let makeHandler: (_ isEncrypted: Bool) -> HealthHandler
+
+  init(tls: NIOSSLContext?, makeHandler: @escaping (_ isEncrypted: Bool) -> HealthHandler) {
+    self.tls = tls
+    self.makeHandler = makeHandler
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let bytes = unwrapInboundIn(data)
+    guard let first = bytes.readableBytesView.first else { return }
+    let pipeline = context.pipeline.syncOperations
+    do {
+      let isEncrypted = first == ConsoleOpening.handshake && tls != nil
+      if isEncrypted, let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+      try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
+      try pipeline.addHandler(makeHandler(isEncrypted))
+    } catch { return context.close(promise: nil) }
+    context.fireChannelRead(wrapInboundOut(bytes))
+    _ = pipeline.removeHandler(context: context)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is IdleStateHandler.IdleStateEvent { return context.close(promise: nil) }
+    context.fireUserInboundEventTriggered(event)
   }
 }
 

@@ -28,6 +28,7 @@ extension GatewayConfiguration {
     compare("data", old.data == new.data)
     compare("listen.postgres", old.listenPostgres == new.listenPostgres)
     compare("listen.console", old.listenConsole == new.listenConsole)
+    compare("listen.control", old.listenControl == new.listenControl)
     compare("threads", old.threads == new.threads)
     return parts
   }
@@ -39,6 +40,7 @@ extension GatewayConfiguration {
     kept.gateway.data = running.gateway.data
     kept.gateway.listenPostgres = running.gateway.listenPostgres
     kept.gateway.listenConsole = running.gateway.listenConsole
+    kept.gateway.listenControl = running.gateway.listenControl
     kept.gateway.threads = running.gateway.threads
     return kept
   }

@@ -49,7 +49,8 @@ struct ControlVerbTests {
   ) -> String {
     do {
       _ = try verbs.perform(
-        try verbs.authorize(ControlRequest(verb, arguments, token: token), uid: 7, isOperator: isOperator))
+        try verbs.authorize(
+          ControlRequest(verb, arguments, token: token), from: .process(uid: 7, isOperator: isOperator)))
       return "done"
     } catch let denial as ControlDenial {
       return "refused: \(denial.failure.message)"
@@ -163,7 +164,8 @@ struct ControlVerbTests {
     _ = try verbs.desk.enter(request, waiter: { _ in })
     func text(_ token: String?) throws -> String? {
       let request = ControlRequest(.approvalsList, token: token)
-      return try verbs.perform(try verbs.authorize(request, uid: 7, isOperator: true)).approvals?.first?.text
+      return try verbs.perform(try verbs.authorize(request, from: .process(uid: 7, isOperator: true))).approvals?.first?
+        .text
     }
     #expect(try text(nil) == "DELETE FROM t WHERE ssn = ?")
     #expect(try text(try token("dora")) == "DELETE FROM t WHERE ssn = '123'")

@@ -16,6 +16,7 @@ struct GoodConfigurationTests {
     var expected = GatewaySettings(
       name: "gw-fra-1", region: "eu-central-1", data: "/var/lib/sallyport",
       listenPostgres: Endpoint(host: "::1", port: 0), listenConsole: Endpoint(host: "127.0.0.1", port: 0),
+      listenControl: ControlSocketSettings(path: "/run/sallyport.sock", mode: 0o666, group: "dba"),
       drain: .seconds(20), tls: ListenerTLS(certificate: "gw.pem", key: .file("gw.key")), threads: 4,
       limits: SessionLimits(
         idle: .seconds(3600), idleInTransaction: .seconds(600), statement: .seconds(300), lifetime: .seconds(43_200),
@@ -25,6 +26,8 @@ struct GoodConfigurationTests {
         rows: RecordingSettings.Rows.none, maxRows: 500, maxBytes: 256 << 10, keepSeconds: 7_776_000))
     expected.audit.durability = .sync
     expected.audit.checkpointFile = "/mnt/elsewhere/head.jsonl"
+    expected.audit.checkpointWebhook = WebhookSettings(
+      url: "https://keeper.example.org/heads", host: "keeper.example.org", port: 443, secret: .environment("HEADS"))
     #expect(try everything().gateway == expected)
     let plain = try ConfigurationSample.load("policies/good/minimal.yaml").get()
     let defaults = GatewaySettings(
@@ -40,6 +43,7 @@ struct GoodConfigurationTests {
   func users() throws {
     let configuration = try everything()
     #expect(configuration.users["ana"]?.groups == ["engineering", "on-call"])
+    #expect(configuration.users["ana"]?.account == "ana" && configuration.users["no"]?.account == nil)
     #expect(configuration.users["no"]?.groups == ["dba"], "no is a name like any other")
     let ci = UserSettings(name: "ci", kind: .service, groups: ["robots"], owner: "ana", authentication: .token)
     #expect(configuration.users["ci"] == ci)

@@ -72,6 +72,11 @@ struct RecordingConfigurationTests {
         "gateway: { audit: { checkpoint: { webhook: { url: \"http://example.org\", secret: { env: S } } } } }",
         "1:51: url is not encrypted, and what is posted is not for everybody"
       ),
+      (
+        "gateway: { listen: { control: { path: /x, mode: \"0077\" } } }",
+        "1:49: mode must be the mode of a file whose owner may read and write it"
+      ),
+      ("gateway: { listen: { control: { mode: \"0600\" } } }", "1:31: control has no path"),
       ("gateway: { audit: on }", "1:19: audit must be a mapping of keys and values, not text"),
       ("gateway: { recording: { rows: raw } }", "1:31: rows \"raw\" is not available in this version"),
       ("gateway: { recording: { rows: all } }", "1:31: unknown rows \"all\""),

@@ -91,10 +91,11 @@ struct ReloadFilesTests {
     }
     let old = try parse("name: a, threads: 1, data: x, listen: { postgres: \"127.0.0.1:1\" }, drain: 1s")
     let new = try parse(
-      "name: b, threads: 2, data: y, listen: { postgres: \"127.0.0.1:2\", console: \"127.0.0.1:3\" }, drain: 2s")
+      "name: b, threads: 2, data: y, listen: { postgres: \"127.0.0.1:2\", console: \"127.0.0.1:3\", control: /x }, drain: 2s"
+    )
     #expect(
       old.fixedParts(comparedWith: new)
-        == ["name", "data", "listen.postgres", "listen.console", "threads"]
+        == ["name", "data", "listen.postgres", "listen.console", "listen.control", "threads"]
         .map { "gateway.\($0) holds from the next start on" })
     var expected = old.gateway
     expected.drain = .seconds(2)
