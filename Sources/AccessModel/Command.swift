@@ -21,6 +21,8 @@ public struct Command: Hashable, Sendable {
   public var parameters: Parameters
   /// The text and what it may do.
   public var facts: CommandFacts
+  /// How many rows the backend expects it to touch.
+  public var estimate = RowEstimate.notAsked
 
   public init(stage: Stage = .execute, facts: CommandFacts, parameters: Parameters = .none) {
     self.stage = stage
@@ -44,6 +46,14 @@ public struct Command: Hashable, Sendable {
   public var text: String { facts.text }
   /// What only its protocol knows.
   public var detail: Detail { facts.shape.detail }
+}
+
+/// How many rows a backend expects a command to touch, asked for where a rule depends on it (DECISIONS 16).
+public enum RowEstimate: Hashable, Sendable {
+  case notAsked
+  /// Asking would not be safe, or the backend did not answer: it may be any number.
+  case none
+  case rows(Int64)
 }
 
 /// The values bound to a command's parameters, as the client encoded them.

@@ -9,7 +9,40 @@ public enum Decision: Hashable, Sendable {
 public struct Obligations: Hashable, Sendable {
   /// Names of the rules that met the command, shadow rules included.
   public var rules: [String]
-  public init(rules: [String] = []) { self.rules = rules }
+  /// The narrowest limit that the rules set to the rows of its results; nil for none.
+  public var limit: RowLimit?
+
+  public init(rules: [String] = [], limit: RowLimit? = nil) {
+    self.rules = rules
+    self.limit = limit
+  }
+}
+
+/// How many rows of one command's results reach the client (DECISIONS 9). Made once with the policy, and shared.
+public final class RowLimit: Sendable {
+  /// At least 1.
+  public let rows: Int
+  /// The rule's name.
+  public let rule: String
+  /// The rule's own words, a sentence without a full stop; nil where it has none.
+  public let reason: String?
+
+  public init(rows: Int, rule: String, reason: String? = nil) {
+    self.rows = rows
+    self.rule = rule
+    self.reason = reason
+  }
+}
+
+extension RowLimit: Hashable {
+  public static func == (a: RowLimit, b: RowLimit) -> Bool {
+    a === b || a.rows == b.rows && a.rule == b.rule && a.reason == b.reason
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(rows)
+    hasher.combine(rule)
+  }
 }
 
 /// A refusal as the person reads it: which rule, why, and what to do next.

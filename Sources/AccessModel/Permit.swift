@@ -4,8 +4,13 @@
 /// Enforcement alone imports, which an architecture test holds.
 public struct Permit: ~Copyable, Sendable {
   public let command: CommandID
+  /// How many rows of its results may reach the client; nil for all. Whoever consumes the permit keeps to it.
+  public let limit: RowLimit?
 
-  @_spi(Minting) public init(for command: CommandID) { self.command = command }
+  @_spi(Minting) public init(for command: CommandID, limit: RowLimit? = nil) {
+    self.command = command
+    self.limit = limit
+  }
 }
 
 /// The right to send what is not a command but belongs to the protocol's own traffic (DECISIONS 12).
@@ -59,6 +64,8 @@ public struct Refusal: Hashable, Sendable {
     case notApproved
     /// The person cancelled while waiting.
     case cancelled
+    /// More rows than a rule lets one result have: so many have reached the client.
+    case limited(rows: Int)
     /// The gateway is going down.
     case shutdown
     /// The audit trail or another part that must not be missing does not work.

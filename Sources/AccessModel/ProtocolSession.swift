@@ -15,6 +15,8 @@ public enum SessionEvent: Hashable, Sendable {
   case finished(CommandID, Outcome)
   /// The session sent something of the gateway's own to the backend.
   case control(ControlPermit.Purpose)
+  /// As many rows of this command have reached the client as its permit allows, and there are more: it is to be cancelled.
+  case limitReached(CommandID)
   /// The session stalls until a fact is supplied (DECISIONS 4).
   case needs(Fact)
   /// Both sides are to be closed once the output is written.

@@ -10,6 +10,8 @@ public enum Ruling: ~Copyable, Sendable {
   /// People must approve first, and can only approve values that are here whole: nothing is recorded yet. Ask again
   /// with all values.
   case needsValues
+  /// The decision hangs on how many rows the command would touch: nothing is recorded yet. Ask again with an estimate.
+  case needsEstimate
 }
 
 /// The enforcement point of one session: asks the policy, records the answer, and only then mints the permit.
@@ -38,8 +40,12 @@ public struct Enforcer {
 
   /// Decides a command that has just come.
   public func admit(_ id: CommandID, _ command: Command) -> Ruling {
-    switch decide(command) {
-    case .permit: return permit(id, command)
+    let evaluation = evaluate(command)
+    if policy.needsEstimate(of: command) { return .needsEstimate }
+    switch evaluation.decision {
+    case .permit(let obligations):
+      guard let limit = obligations.limit, command.stage == .execute else { return permit(id, command) }
+      return permit(id, command, rule: "", limit: limit)
     case .deny(let denial): return refuseAtOnce(id, command, refusal(of: command, denial))
     case .hold(let requirement):
       // Handing a text over is not running it: what needs an approval waits when it is run (DECISIONS 13).
@@ -58,8 +64,9 @@ public struct Enforcer {
     _ id: CommandID, _ command: Command, approved: ApprovalRequirement, approvers: [String]
   ) -> Ruling {
     let rules = approved.clauses.map(\.rule).joined(separator: ",")
-    switch decide(command) {
-    case .permit: return permit(id, command, rule: rules, approvers: approvers)
+    let evaluation = evaluate(command)
+    switch evaluation.decision {
+    case .permit: return permit(id, command, rule: rules, approvers: approvers, limit: evaluation.limit)
     case .deny(let denial): return refuse(id, command, refusal(of: command, denial))
     case .hold(let requirement):
       guard command.parameters.isWhole else { return unbound(id, command, rules) }
@@ -69,7 +76,7 @@ public struct Enforcer {
           hint: "Run the statement again.")
         return refuse(id, command, Refusal(.notApproved, denial))
       }
-      return permit(id, command, rule: rules, approvers: approvers)
+      return permit(id, command, rule: rules, approvers: approvers, limit: evaluation.limit)
     }
   }
 
@@ -105,9 +112,9 @@ public struct Enforcer {
     return refuse(id, command, Refusal(.notApproved, denial))
   }
 
-  private func decide(_ command: Command) -> Decision {
-    if let denial = denial(whatever: command.facts.shape.summary) { return .deny(denial) }
-    return policy.decide(command)
+  private func evaluate(_ command: Command) -> Evaluation {
+    if let denial = denial(whatever: command.facts.shape.summary) { return Evaluation(denial) }
+    return policy.evaluate(command)
   }
 
   /// What is refused whatever access and rules say.
@@ -142,9 +149,13 @@ public struct Enforcer {
     } catch { return unrecorded() }
   }
 
-  private func permit(_ id: CommandID, _ command: Command, rule: String, approvers: [String]) -> Ruling {
-    guard record(id, command, .permit, rule: rule, reason: "", approvers: approvers) else { return unrecorded() }
-    return .forward(Permit(for: id))
+  private func permit(
+    _ id: CommandID, _ command: Command, rule: String, approvers: [String] = [], limit: RowLimit?
+  ) -> Ruling {
+    let rules = [rule, limit?.rule ?? ""].filter { !$0.isEmpty }.joined(separator: ",")
+    let reason = limit.map { "at most \($0.rows) rows" } ?? ""
+    guard record(id, command, .permit, rule: rules, reason: reason, approvers: approvers) else { return unrecorded() }
+    return .forward(Permit(for: id, limit: limit))
   }
 
   private func refuse(_ id: CommandID, _ command: Command, _ refusal: Refusal) -> Ruling {

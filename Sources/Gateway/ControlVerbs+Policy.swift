@@ -17,7 +17,7 @@ extension ControlVerbs {
     do throws(PolicyTrial.Unknown) {
       response.explanation = try trial.explain(
         request.arguments["statement"] ?? "", user: request.arguments["user"] ?? "", connection: connection,
-        client: request.arguments["client"] ?? "127.0.0.1")
+        client: request.arguments["client"] ?? "127.0.0.1", rows: request.arguments["rows"].flatMap { Int64($0) })
     } catch { throw GatewayFailure(error.description) }
     return response
   }

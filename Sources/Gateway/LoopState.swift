@@ -18,6 +18,8 @@ final class LoopState: StatementAnalyses {
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
   var counters = LoopCounters()
+  /// Backends that are being asked how many rows a statement would touch.
+  var estimating = 0
   /// Recordings that are being written to.
   var recordersWriting = 0
   /// Those that have limits of time, for `sweep`.

@@ -187,6 +187,8 @@ extension PostgresConnection {
     guard let approved = relay.approved, approved.held.id == id else { return relay.enforcer.admit(id, command) }
     let held = approved.held
     guard command.parameters.isWhole else { return .needsValues }
+    var command = command
+    command.estimate = held.command.estimate
     relay.approved = nil
     guard approved.fits(command, catalogue: catalogue(of: command, relay)) else {
       let denial = held.denial(

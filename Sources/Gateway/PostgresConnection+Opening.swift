@@ -128,7 +128,7 @@ extension PostgresConnection {
       session: PostgresSession(
         ready: ready, analyses: names ?? state, maskable: policy.mayMask, maskKey: context.maskKey,
         followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, records: recorded,
-        bindsToPath: policy.mayHold,
+        bindsToPath: policy.mayHold || policy.asksForRows,
         reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "",
         replication: replication, limits: context.limits),
       enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(target)),

@@ -34,6 +34,7 @@ extension PostgresConnection {
       case .result(let id, let part): relay.recorder?.add(id, part)
       case .finished(let id, let outcome): finish(id, outcome, relay)
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
+      case .limitReached: cancelStatement(relay)
       case .needs(.relation(let oid)): try supplyRelation(oid, relay)
       case .needs(.analysis(let text)): try analyze(text, relay)
       case .ended: relay.hasEnded = true
@@ -78,6 +79,7 @@ extension PostgresConnection {
       state.counters.held &+= 1
       try hold(id, command, requirement, relay)
     case .needsValues: try relay.session.awaitValues(of: id, command)
+    case .needsEstimate: try estimateRows(of: id, command, relay)
     }
   }
 

@@ -58,6 +58,7 @@ final class PostgresConnection {
     var approved: ApprovedCommand?
     /// What approvals cover beyond one statement.
     var allowances: [Allowance] = []
+    var estimates = KnownEstimates()
     var underWay = CommandsUnderWay()
     /// Present when names matter to the policy.
     var names: SessionAnalyses?

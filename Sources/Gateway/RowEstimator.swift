@@ -5,7 +5,7 @@ import Postgres
 import SQLAnalysis
 import SallyportConfiguration
 
-/// Asks a backend how many rows a held statement would touch, over a connection of its own that can change nothing.
+/// Asks a backend how many rows a statement would touch, over a connection of its own that can change nothing.
 ///
 /// Planning runs immutable functions, so it is only asked where nothing that the statement names is a user's own code
 /// (DECISIONS 16): in a read-only transaction, for a second at most, and without waiting for locks. What cannot be told is
@@ -189,11 +189,20 @@ extension RowEstimator.Question {
 
   /// nil where it is not safe to ask, or of no use.
   init?(_ request: ApprovalRequest) {
-    guard let path = request.path, path.user == request.account, request.isTransferable,
-      request.effects.isSubset(of: [.read, .write]), case .resources(let accesses) = request.footprint,
-      !accesses.isEmpty, accesses.count <= 50, request.text.utf8.count <= Self.textLimit,
-      !request.text.utf8.contains(0),
-      let words = Self.words(request.text)
+    guard request.isSelfContained else { return nil }
+    self.init(
+      request.text, request.parameters, declaredTypes: request.declaredTypes, effects: request.effects,
+      request.footprint, path: request.path, account: request.account)
+  }
+
+  /// The same of a command that says by itself what it does.
+  init?(
+    _ text: String, _ parameters: Parameters, declaredTypes: [UInt32], effects: Effects, _ footprint: Footprint,
+    path: SearchPath?, account: String
+  ) {
+    guard let path, path.user == account, parameters.isWhole, effects.isSubset(of: [.read, .write]),
+      case .resources(let accesses) = footprint, !accesses.isEmpty, accesses.count <= 50,
+      text.utf8.count <= Self.textLimit, !text.utf8.contains(0), let words = Self.words(text)
     else { return nil }
     var relations: [(String, String)] = []
     for access in accesses {
@@ -203,8 +212,7 @@ extension RowEstimator.Question {
       relations.append((schema, name))
     }
     self.init(
-      text: request.text, declaredTypes: request.declaredTypes, parameters: request.parameters, path: path,
-      relations: relations, words: words)
+      text: text, declaredTypes: declaredTypes, parameters: parameters, path: path, relations: relations, words: words)
   }
 
   /// Every run of characters that a name can be made of, as it stands and folded; nil when names may be spelled by their

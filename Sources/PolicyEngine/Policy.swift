@@ -23,7 +23,7 @@ public struct Policy: Sendable {
     for rule in document.rules {
       guard let exemption = rule.exemption(for: subject) else { continue }
       switch rule.action {
-      case .deny, .approve: restrictions.append(Restriction(rule, unless: exemption))
+      case .deny, .approve, .limit: restrictions.append(Restriction(rule, unless: exemption))
       case .mask(let mask): masks.append(ScopedMask(rule, mask))
       }
     }

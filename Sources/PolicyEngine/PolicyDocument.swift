@@ -85,11 +85,13 @@ public struct Rule: Sendable, Hashable {
   }
 }
 
-/// What a rule does to a command that it meets, or to a column.
+/// What a rule does to a command that it meets, to its results, or to a column.
 public enum Action: Sendable, Hashable {
   case deny
   case approve(Approval)
   case mask(ColumnMask)
+  /// As many rows of its results reach the client, at least 1, and then an error (DECISIONS 9).
+  case limit(rows: Int)
 }
 
 /// Who must agree before a command runs.

@@ -11,7 +11,7 @@ public struct RuleFinding: Sendable, Hashable {
     case exempt
   }
   public var rule: String
-  /// `deny`, `approve` or `mask`.
+  /// `deny`, `approve`, `mask` or `limit`.
   public var action: String
   public var isShadow: Bool
   public var result: Result
@@ -44,6 +44,7 @@ extension Action {
     case .deny: "deny"
     case .approve: "approve"
     case .mask: "mask"
+    case .limit: "limit"
     }
   }
 }
@@ -66,7 +67,8 @@ extension Matcher {
     let parts: [(String, SQLMatcher)] = [
       ("sql.statement", SQLMatcher(statements: sql.statements)), ("sql.tables", SQLMatcher(tables: sql.tables)),
       ("sql.columns", SQLMatcher(columns: sql.columns)), ("sql.functions", SQLMatcher(functions: sql.functions)),
-      ("sql.where", SQLMatcher(whereAbsent: sql.whereAbsent)), ("sql", sql),
+      ("sql.where", SQLMatcher(whereAbsent: sql.whereAbsent)), ("sql.rows_over", SQLMatcher(rowsOver: sql.rowsOver)),
+      ("sql", sql),
     ]
     for (key, part) in parts where !CommandMatcher(effects: effects, sql: part).mayMatch(command, at: clock) {
       return key

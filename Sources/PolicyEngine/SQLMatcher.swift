@@ -12,11 +12,14 @@ public struct SQLMatcher: Sendable, Hashable {
   public var functions: [NamePattern]?
   /// Only UPDATEs and DELETEs that do not say which rows they mean (DECISIONS 10).
   public var whereAbsent: Bool
+  /// Only commands that may touch more rows than this, by the backend's estimate; what has none may (DECISIONS 16).
+  public var rowsOver: Int64?
 
   public init(
     statements: Set<SQLStatement.Kind>? = nil, tables: [NamePattern]? = nil, columns: [NamePattern]? = nil,
-    functions: [NamePattern]? = nil, whereAbsent: Bool = false
+    functions: [NamePattern]? = nil, whereAbsent: Bool = false, rowsOver: Int64? = nil
   ) {
+    self.rowsOver = rowsOver
     self.statements = statements
     self.tables = tables
     self.columns = columns
@@ -29,6 +32,8 @@ public struct SQLMatcher: Sendable, Hashable {
 
 extension SQLMatcher {
   func mayMatch(_ command: Command, _ detail: SQLDetail, _ wanted: EffectSelector?) -> Bool {
+    if let rowsOver, case .rows(let rows) = command.estimate, rows <= rowsOver { return false }
+    if rowsOver != nil, !command.mayTouchRows { return false }
     // What no statement owns up to may be done by any of them.
     var unowned = command.effects
     for statement in detail.statements { unowned.subtract(statement.effects) }
@@ -85,13 +90,30 @@ extension SQLMatcher {
   }
 }
 
+extension Command {
+  /// Whether it may touch rows that have not been counted: what is fetched from a cursor was when that was declared.
+  fileprivate var mayTouchRows: Bool {
+    if couldBeAnything { return true }
+    guard !effects.isDisjoint(with: [.read, .write, .call, .execute]) else { return false }
+    switch detail {
+    case .sql(let detail): return !detail.statements.allSatisfy { $0.kinds.isSubset(of: SQLStatement.rowless) }
+    }
+  }
+}
+
+extension SQLStatement {
+  fileprivate static let rowless: Set<Kind> = [
+    .fetch, .close, .show, .set, .begin, .commit, .rollback, .savepoint, .deallocate, .listen, .notify,
+  ]
+}
+
 // MARK: - Must
 
 extension SQLMatcher {
   func mustCover(_ command: Command, _ detail: SQLDetail) -> Bool {
     // The worst predicate of a statement says nothing of its others, so absence can never be certain of all; nor can
-    // which columns are touched.
-    if whereAbsent || columns != nil { return false }
+    // which columns are touched, nor how many rows.
+    if whereAbsent || columns != nil || rowsOver != nil { return false }
     for statement in detail.statements {
       if statement.couldBeAnything { return false }
       if let statements, !statements.contains(statement.kind) || !statements.isSuperset(of: statement.kinds) {

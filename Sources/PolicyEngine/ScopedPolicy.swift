@@ -17,6 +17,8 @@ public struct ScopedPolicy: Sendable {
   /// One for each restriction.
   private let screens: [Screen]
   private let clock: LocalClock
+  /// Whether some rule asks how many rows a command touches.
+  public let asksForRows: Bool
 
   init(
     subject: Subject, hash: String, granted: Effects?, mayReplicate: Bool, restrictions: [Restriction],
@@ -31,6 +33,7 @@ public struct ScopedPolicy: Sendable {
     self.masks = masks
     self.clock = clock
     screens = restrictions.map { Screen($0.when) }
+    asksForRows = restrictions.contains { $0.when.sql?.rowsOver != nil }
   }
 
   /// False when no grant concerns this person on this connection, whatever the command.
@@ -79,8 +82,11 @@ public struct ScopedPolicy: Sendable {
     var met: [String] = []
     var denial: Denial?
     var requirement: ApprovalRequirement?
+    var limit: RowLimit?
     for index in screens.indices where screens[index].passes(summary) && restrictions[index].meets(command, at: clock) {
       let restriction = restrictions[index]
+      // How many rows a text touches is asked when it is run.
+      if asksForRows, command.stage == .prepare, restriction.when.sql?.rowsOver != nil { continue }
       if restriction.isShadow {
         met.append("shadow:" + restriction.name)
         continue
@@ -89,6 +95,7 @@ public struct ScopedPolicy: Sendable {
       switch restriction.demand {
       case .refusal: denial = denial ?? restriction.denial(of: command)
       case .approval(let approval): requirement.join(approval, of: restriction.name)
+      case .limit(let more): limit = limit.map { $0.rows <= more.rows ? $0 : more } ?? more
       }
     }
     if denial == nil, let hidden = maskDenial(command) {
@@ -96,8 +103,20 @@ public struct ScopedPolicy: Sendable {
       met.append(hidden.rule)
     }
     if let denial { return Evaluation(.deny(denial), rules: met) }
-    if let requirement { return Evaluation(.hold(requirement), rules: met) }
-    return Evaluation(.permit(Obligations(rules: met)), rules: met)
+    if let requirement { return Evaluation(.hold(requirement), rules: met, limit: limit) }
+    return Evaluation(.permit(Obligations(rules: met, limit: limit)), rules: met, limit: limit)
+  }
+
+  /// Whether the decision on a command hangs on how many rows it touches, and nobody has asked yet (DECISIONS 4).
+  public func needsEstimate(of command: Command) -> Bool {
+    guard asksForRows, command.stage == .execute, command.estimate == .notAsked, !command.couldBeAnything,
+      !command.effects.isEmpty
+    else { return false }
+    if case .deny = decide(command.withFewRows) { return false }
+    return zip(screens, restrictions).contains { screen, restriction in
+      restriction.when.sql?.rowsOver != nil && screen.passes(command.facts.shape.summary)
+        && restriction.meets(command, at: clock)
+    }
   }
 }
 
@@ -106,18 +125,34 @@ public struct Evaluation: Hashable, Sendable {
   public var decision: Decision
   /// In the order of the document; empty when access itself was missing, as no rule was asked then.
   public var rules: [String]
+  /// The narrowest limit of rows, where the command runs, now or once it is approved.
+  public var limit: RowLimit?
 
-  init(_ decision: Decision, rules: [String]) {
+  /// A refusal that no rule has to do with.
+  public init(_ denial: Denial) { self.init(.deny(denial), rules: []) }
+
+  init(_ decision: Decision, rules: [String], limit: RowLimit? = nil) {
     self.decision = decision
     self.rules = rules
+    self.limit = limit
   }
 }
 
-/// A deny or approve rule that concerns one person.
+extension Command {
+  /// The same, were it known to touch no row.
+  fileprivate var withFewRows: Command {
+    var command = self
+    command.estimate = .rows(0)
+    return command
+  }
+}
+
+/// A deny, approve or limit rule that concerns one person.
 struct Restriction: Sendable, Hashable {
   enum Demand: Sendable, Hashable {
     case refusal(reason: String?)
     case approval(Approval)
+    case limit(RowLimit)
   }
   var name: String
   var when: CommandMatcher
@@ -132,6 +167,7 @@ struct Restriction: Sendable, Hashable {
     isShadow = rule.mode == .shadow
     switch rule.action {
     case .approve(let approval): demand = .approval(approval)
+    case .limit(let rows): demand = .limit(RowLimit(rows: max(1, rows), rule: rule.name, reason: rule.reason))
     // A mask rule never becomes a restriction; if it did, refusing would be the safe reading.
     case .deny, .mask: demand = .refusal(reason: rule.reason)
     }
@@ -150,7 +186,7 @@ struct Restriction: Sendable, Hashable {
     let own: String?
     switch demand {
     case .refusal(let reason): own = reason
-    case .approval: own = nil
+    case .approval, .limit: own = nil
     }
     let reason = own ?? "the rule \"\(name)\" forbids this"
     guard when.asksWhatItDoes, command.couldBeAnything else { return Denial(rule: name, reason: reason) }

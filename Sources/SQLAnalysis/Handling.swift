@@ -10,7 +10,8 @@ enum Handling {
   case plain(StatementRule)
   /// A statement or part with a method of its own.
   case select, insert, update, delete, merge, relation, function, operation, column, indirection, sample, subselect
-  case copy, explain, wrapper(SQLStatement.Kind), createAs, view, transaction, set, discard, vacuum, drop, comment
+  case copy, explain, declare, wrapper(SQLStatement.Kind), createAs, view, transaction, set, discard, vacuum, drop,
+    comment
   case grant, truncate, call, rename
   /// Not known, or not where it belongs: touches everything.
   case unknown

@@ -37,7 +37,7 @@ extension NodeKind {
     case .copyStmt: .copy
     case .explainStmt: .explain
     case .prepareStmt: .wrapper(.prepare)
-    case .declareCursorStmt: .wrapper(.declare)
+    case .declareCursorStmt: .declare
     case .createTableAsStmt: .createAs
     case .viewStmt: .view
     case .transactionStmt: .transaction

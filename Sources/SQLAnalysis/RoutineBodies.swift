@@ -72,6 +72,9 @@ extension SessionTraits {
     countsColumns = countsColumns || part.countsColumns
     defines.formUnion(part.defines)
     definesRoutines.formUnion(part.definesRoutines)
+    if !part.declaredCursors.isEmpty { declaredCursors += part.declaredCursors }
+    if !part.fetchedCursors.isEmpty { fetchedCursors += part.fetchedCursors }
+    if !part.copyHeaders.isEmpty { copyHeaders += part.copyHeaders }
   }
 }
 

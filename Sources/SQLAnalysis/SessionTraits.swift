@@ -26,8 +26,26 @@ public struct SessionTraits: Hashable, Sendable {
   public var fetches: String?
   /// Columns are told by their places alone, so that a catalogue of some seconds ago does not do.
   public var countsColumns = false
+  /// All cursors that it declares.
+  public var declaredCursors: [DeclaredCursor] = []
+  /// Names of all cursors that it fetches from.
+  public var fetchedCursors: [String] = []
+  /// For each COPY to the client in it, in order: whether a line of column names comes first.
+  public var copyHeaders: [Bool] = []
 
   public init() {}
+}
+
+/// A cursor by the name that DECLARE gives it.
+public struct DeclaredCursor: Hashable, Sendable {
+  public var name: String
+  /// WITH HOLD: it outlives its transaction.
+  public var isHeld: Bool
+
+  public init(name: String, isHeld: Bool) {
+    self.name = name
+    self.isHeld = isHeld
+  }
 }
 
 /// Names of routines, of which some are not known.

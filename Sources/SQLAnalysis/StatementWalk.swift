@@ -189,6 +189,7 @@ extension StatementWalk {
     case .sample: sample(item)
     case .copy: copy(item)
     case .explain: explain(item)
+    case .declare: declare(item)
     case .wrapper(let kind):
       kinds.insert(kind)
       push(tape.child(node, .query), Item(node: 0, isStatement: true))
@@ -212,6 +213,7 @@ extension StatementWalk {
     kinds.insert(rule.kind)
     effects.formUnion(rule.effects)
     let kind = tape.kind(item.node)
+    if kind == .fetchStmt { traits.fetchedCursors.append(tape.text(item.node, .portalname) ?? "") }
     noteRoutines(item.node, kind)
     noteDefinition(item.node, kind)
     let needsRelation = kind == .clusterStmt || kind == .reindexStmt

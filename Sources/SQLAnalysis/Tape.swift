@@ -66,6 +66,12 @@ extension Tape {
     return at != 0 && kind(at) == .yes
   }
 
+  /// A whole number; nil where it is left out, as 0 is, or is none.
+  func number(_ index: UInt32, _ field: Field) -> Int? {
+    let at = child(index, field)
+    return at == 0 || kind(at) != .number ? nil : Int(String(decoding: raw(at), as: UTF8.self))
+  }
+
   /// Where in the SQL text the node stands, in bytes from 0; nil when the parser does not say.
   func location(_ index: UInt32) -> Int? {
     Int(String(decoding: raw(index), as: UTF8.self)).flatMap { $0 < 0 ? nil : $0 }

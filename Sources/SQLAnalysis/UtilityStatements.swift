@@ -9,6 +9,7 @@ extension StatementWalk {
     kinds.insert(isFrom ? .copyFrom : .copyTo)
     if !isFrom { traits.countsColumns = true }
     effects.insert(isFrom ? .write : .read)
+    if !isFrom { traits.copyHeaders.append(hasHeader(tape.child(node, .options))) }
     if tape.has(node, .filename) || tape.has(node, .isProgram) { unknown() }
     let relation = tape.child(node, .relation)
     if relation != 0 { self.relation(Item(node: relation, access: isFrom ? .write : .read)) }
@@ -30,6 +31,21 @@ extension StatementWalk {
       isPlanned = true
       effects.insert(.read)
     }
+    push(tape.child(item.node, .query), Item(node: 0, isStatement: true))
+  }
+
+  /// Whether COPY begins with a line of column names. Options that are there twice are an error of the backend's.
+  private func hasHeader(_ options: UInt32) -> Bool {
+    options != 0
+      && tape.children(options).contains { tape.text($0, .defname) == "header" && !isOff(tape.child($0, .arg)) }
+  }
+
+  /// DECLARE, which wraps a query.
+  mutating func declare(_ item: Item) {
+    kinds.insert(.declare)
+    // CURSOR_OPT_HOLD (parsenodes.h).
+    let isHeld = (tape.number(item.node, .options) ?? 0) & 0x20 != 0
+    traits.declaredCursors.append(DeclaredCursor(name: tape.text(item.node, .portalname) ?? "", isHeld: isHeld))
     push(tape.child(item.node, .query), Item(node: 0, isStatement: true))
   }
 

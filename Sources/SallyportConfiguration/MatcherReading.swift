@@ -76,11 +76,13 @@ extension ConfigurationReader {
       matcher.functions = patterns(value, "functions", parts: 2, example: "\"pg_sleep\" or \"public.calc_*\"")
     }
     if let value = keys.take("where") { matcher.whereAbsent = whereAbsent(value, in: what) }
+    if let value = keys.take("rows_over") { matcher.rowsOver = rowsOver(value, in: what) }
     keys.finish()
     guard mistakes.found.count == before else { return nil }
     if matcher == SQLMatcher() {
       return refuse(
-        value.place, "sql is empty", "Name statement, tables, columns, functions or where, or leave the key out.")
+        value.place, "sql is empty",
+        "Name statement, tables, columns, functions, where or rows_over, or leave the key out.")
     }
     return matcher
   }
@@ -159,6 +161,15 @@ extension ConfigurationReader {
     return hour * 60 + minute
   }
 
+  private func rowsOver(_ value: YAMLValue, in what: String) -> Int64? {
+    if what == "unless" {
+      mistakes.add(
+        value.place, "rows_over has no meaning in unless: how many rows a command touches is never certain",
+        "Put it into when.")
+    }
+    return integer(value, "rows_over").map(Int64.init)
+  }
+
   private func whereAbsent(_ value: YAMLValue, in what: String) -> Bool {
     if what == "unless" {
       mistakes.add(
@@ -210,5 +221,8 @@ extension MappingShape {
       Key("columns", .oneOrMore(.text), "`[[schema.]table.]column`; a statement counts as touching all of a table's."),
       Key("functions", .oneOrMore(.text), "`[schema.]function` that it calls, PostgreSQL's own among them."),
       Key("where", .words(["absent"]), "An UPDATE or DELETE that does not say which rows it means."),
-    ], planned: ["text", "rows_over"])
+      Key(
+        "rows_over", .integer(0...mostRows),
+        "A statement that touches more rows, by the backend's estimate; one without an estimate may."),
+    ], planned: ["text"])
 }

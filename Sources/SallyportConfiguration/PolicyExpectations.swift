@@ -11,6 +11,8 @@ public struct PolicyExpectations: Sendable {
     case approve(rule: String?)
     /// Allowed, and of what it may read exactly these columns are masked.
     case masked([String])
+    /// Allowed, with so many rows of the result and no more.
+    case limited(rows: Int)
   }
   /// One statement of one person.
   public struct Case: Sendable {
@@ -23,6 +25,8 @@ public struct PolicyExpectations: Sendable {
     public var client: String
     /// Seconds since 1970; nil: now.
     public var time: Int64?
+    /// How many rows the backend is taken to expect it to touch; nil: there is no estimate.
+    public var rows: Int64?
     public var expected: Outcome
   }
   public var cases: [Case] = []
@@ -74,7 +78,8 @@ final class ExpectationsReader {
     let statements = keys.require("statement", "Write the SQL, or a list of such.").flatMap { self.statements($0) }
     let client = keys.take("client").flatMap { reader.text($0, "client") }
     let time = keys.take("at").flatMap { self.time($0) }
-    let expected = keys.require("expect", "Write allow, deny(rule), approve(rule) or { masked: [column] }.")
+    let rows = keys.take("rows").flatMap { reader.integer($0, "rows") }
+    let expected = keys.require("expect", ExpectationsReader.outcomes)
       .flatMap { outcome($0) }
     keys.finish()
     guard let user, let connection, let statements, let expected else { return }
@@ -82,7 +87,8 @@ final class ExpectationsReader {
       found.cases.append(
         PolicyExpectations.Case(
           file: statement.place.file, line: statement.place.line, user: user, connection: connection,
-          statement: statement.value, client: client ?? "127.0.0.1", time: time, expected: expected))
+          statement: statement.value, client: client ?? "127.0.0.1", time: time, rows: rows.map(Int64.init),
+          expected: expected))
     }
   }
 
@@ -111,16 +117,25 @@ final class ExpectationsReader {
     return Int64(date.timeIntervalSince1970)
   }
 
-  private func outcome(_ value: YAMLValue) -> PolicyExpectations.Outcome? {
-    guard case .scalar = value.node else {
-      guard var keys = MappingReader(value, "expect", mistakes, .maskedExpectation) else { return nil }
-      let columns = keys.require("masked").flatMap { columns -> [String]? in
-        if case .sequence(let sequence) = columns.node, sequence.isEmpty { return [] }
-        return reader.texts(columns, "masked")?.map(\.value)
-      }
-      keys.finish()
-      return columns.map(PolicyExpectations.Outcome.masked)
+  private static let outcomes = "Write allow, deny(rule), approve(rule), { masked: [column] } or { limit: rows }."
+
+  /// What is allowed within limits.
+  private func bounded(_ value: YAMLValue) -> PolicyExpectations.Outcome? {
+    guard var keys = MappingReader(value, "expect", mistakes, .boundedExpectation) else { return nil }
+    let masked = keys.take("masked")
+    let limit = keys.take("limit")
+    keys.finish()
+    switch (masked, limit) {
+    case (let columns?, nil):
+      if case .sequence(let sequence) = columns.node, sequence.isEmpty { return .masked([]) }
+      return reader.texts(columns, "masked").map { .masked($0.map(\.value)) }
+    case (nil, let rows?): return reader.integer(rows, "limit").map { .limited(rows: $0) }
+    case _: return reader.refuse(value.place, "expect needs one outcome", ExpectationsReader.outcomes)
     }
+  }
+
+  private func outcome(_ value: YAMLValue) -> PolicyExpectations.Outcome? {
+    guard case .scalar = value.node else { return bounded(value) }
     guard let text = reader.text(value, "expect") else { return nil }
     if let match = text.wholeMatch(of: /(allow|deny|approve)(?:\(([^()]+)\))?/) {
       let rule = match.2.map(String.init)
@@ -131,8 +146,7 @@ final class ExpectationsReader {
       }
     }
     return reader.refuse(
-      value.place, "unknown outcome \"\(text.prefix(80))\"",
-      "Write allow, deny(rule), approve(rule) or { masked: [column] }.")
+      value.place, "unknown outcome \"\(text.prefix(80))\"", ExpectationsReader.outcomes)
   }
 }
 
@@ -214,11 +228,16 @@ extension MappingShape {
       Key("user", .text, required: true), Key("connection", .text, required: true),
       Key("statement", .oneOrMore(.text), required: true), Key("client", .text, "The client's address."),
       Key("at", .text, "When, like 2026-11-21T22:00:00Z. Default: now."),
-      Key("expect", .either([.text, .mapping(.maskedExpectation)]), required: true),
+      Key("rows", .integer(0...mostRows), "The backend's estimate. Default: there is none."),
+      Key("expect", .either([.text, .mapping(.boundedExpectation)]), required: true),
     ])
 
-  static let maskedExpectation = MappingShape(
-    "masked", [Key("masked", .list(.text), "Columns, as schema.table.column.", required: true)])
+  static let boundedExpectation = MappingShape(
+    "bounded",
+    [
+      Key("masked", .list(.text), "Columns, as schema.table.column."),
+      Key("limit", .integer(1...mostRows), "Rows of the result."),
+    ], oneOf: ["masked", "limit"])
 
   static let trialCatalog = MappingShape(
     "catalog",

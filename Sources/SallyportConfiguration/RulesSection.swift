@@ -18,7 +18,7 @@ extension ConfigurationReader {
     guard var keys = MappingReader(value, "the rule", mistakes, .rule) else { return nil }
     let nameValue = keys.require("name", "Give it one: people read it when the rule stops them.")
     let name = nameValue.flatMap { ruleName($0) }
-    let thenValue = keys.require("then", "Say what happens: deny, { approve: … } or { mask: … }.")
+    let thenValue = keys.require("then", "Say what happens: deny, { approve: … }, { mask: … } or { limit: … }.")
     let action = thenValue.flatMap { self.action($0) }
     let isMask = action.map { $0.isMask } ?? false
     let whenValue = keys.take("when")
@@ -62,24 +62,40 @@ extension ConfigurationReader {
       if text == "deny" { return .deny }
       return refuse(
         value.place, "unknown action \"\(text.prefix(80))\"",
-        "Write deny, { approve: … } or { mask: … }; what is allowed stands under access.")
+        "Write deny, { approve: … }, { mask: … } or { limit: … }; what is allowed stands under access.")
     }
     guard var keys = MappingReader(value, "then", mistakes, .then) else { return nil }
     let approve = keys.take("approve")
     let mask = keys.take("mask")
+    let limit = keys.take("limit")
     let before = mistakes.found.count
     keys.finish()
-    if let approve, let mask {
+    let actions = [
+      approve.map { ("approves", $0.place) }, mask.map { ("masks", $0.place) }, limit.map { ("limits", $0.place) },
+    ]
+    .compactMap { $0 }
+    if actions.count > 1 {
       return refuse(
-        max(approve.place, mask.place), "a rule does one thing, and this one approves and masks",
-        "Make two rules of it.")
+        actions.map(\.1).reduce(actions[0].1, max),
+        "a rule does one thing, and this one \(actions.map(\.0).joined(separator: " and "))",
+        "Make \(actions.count == 2 ? "two" : "three") rules of it.")
     }
     if let approve { return approval(approve).map(Action.approve) }
     if let mask { return columnMask(mask).map(Action.mask) }
+    if let limit { return rowLimit(limit).map { Action.limit(rows: $0) } }
     if mistakes.found.count == before {
-      mistakes.add(value.place, "then is empty", "Write deny, { approve: … } or { mask: … }.")
+      mistakes.add(value.place, "then is empty", "Write deny, { approve: … }, { mask: … } or { limit: … }.")
     }
     return nil
+  }
+
+  /// `limit: { rows: 1000 }`.
+  private func rowLimit(_ value: YAMLValue) -> Int? {
+    guard var keys = MappingReader(value, "limit", mistakes, .limit) else { return nil }
+    let rows = keys.require("rows", "Write it like limit: { rows: 1000 }.")
+      .flatMap { integer($0, "rows") }
+    keys.finish()
+    return rows
   }
 }
 
@@ -87,7 +103,7 @@ extension Action {
   var isMask: Bool {
     switch self {
     case .mask: true
-    case .deny, .approve: false
+    case .deny, .approve, .limit: false
     }
   }
 }
@@ -114,5 +130,17 @@ extension MappingShape {
     [
       Key("approve", .mapping(.approve), "People must agree before the command runs."),
       Key("mask", .mapping(.mask), "Columns whose values do not leave."),
-    ], planned: ["limit"], oneOf: ["approve", "mask"])
+      Key("limit", .mapping(.limit), "How much of a result reaches the client."),
+    ], oneOf: ["approve", "mask", "limit"])
+
+  /// More than a result can have before anything else gives in.
+  static let mostRows = 1_000_000_000
+
+  static let limit = MappingShape(
+    "limit",
+    [
+      Key(
+        "rows", .integer(1...mostRows),
+        "So many, and behind them an error that names the rule; the statement is cancelled.", required: true)
+    ])
 }

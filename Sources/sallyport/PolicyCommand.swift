@@ -77,8 +77,8 @@ struct PolicyCommand: ParsableCommand {
       do throws(PolicyTrial.Unknown) {
         let found = try trial.explain(
           expectation.statement, user: expectation.user, connection: expectation.connection,
-          client: expectation.client, time: expectation.time)
-        actual = found.outcome
+          client: expectation.client, time: expectation.time, rows: expectation.rows)
+        actual = found.outcome + (found.limit.map { ", limited to \($0) rows" } ?? "")
         reason = found.reason
         masked = found.masked.map(\.column)
         passed = found.meets(expectation.expected)
@@ -128,6 +128,8 @@ struct PolicyCommand: ParsableCommand {
     var connection: String
     @Option(help: "The client's address.")
     var client = "127.0.0.1"
+    @Option(help: "How many rows the backend would expect it to touch, for rules with rows_over. Default: no estimate.")
+    var rows: Int64?
     @Option(help: "A file with the statement.")
     var file: String?
     @Option(help: "A file that describes the database: tables, views, search_path.")
@@ -142,8 +144,9 @@ struct PolicyCommand: ParsableCommand {
       let statement = try text()
       let explanation: PolicyExplanation
       if live {
-        let response = try control.ask(
-          .policyExplain, ["user": user, "connection": connection, "client": client, "statement": statement])
+        var arguments = ["user": user, "connection": connection, "client": client, "statement": statement]
+        arguments["rows"] = rows.map(String.init)
+        let response = try control.ask(.policyExplain, arguments)
         guard let found = response.explanation else { throw ExitCode(1) }
         explanation = found
       } else {
@@ -151,7 +154,7 @@ struct PolicyCommand: ParsableCommand {
         let described = try catalog.map { try ConfigurationFile.required(TrialCatalog.load($0)) }
         do throws(PolicyTrial.Unknown) {
           explanation = try PolicyTrial(configuration, catalog: described)
-            .explain(statement, user: user, connection: connection, client: client)
+            .explain(statement, user: user, connection: connection, client: client, rows: rows)
         } catch {
           Output.error("sallyport: \(error)")
           throw ExitCode(1)

@@ -31,17 +31,17 @@ struct CopyMask {
   var names: [String] { mask.names }
   var isBetweenRows: Bool { rest.readableBytes == 0 }
 
-  /// Takes the whole frames of CopyData at the front of `bytes`, each no longer than `limit`, and appends for each one a
+  /// Takes up to `most` whole frames of CopyData at the front of `bytes`, each no longer than `limit`, and appends for each one a
   /// frame with the rows that end in it, if any does. Returns how many bytes of them there were, and how many frames.
   mutating func rewriteFrames(
-    _ bytes: UnsafeRawBufferPointer, limit: Int, into output: inout ByteBuffer
+    _ bytes: UnsafeRawBufferPointer, limit: Int, upTo most: Int = .max, into output: inout ByteBuffer
   ) throws(ProtocolError) -> (bytes: Int, frames: Int) {
     guard terms.obstacle == nil else {
       throw .backend("COPY data cannot be masked: \(terms.obstacle ?? "")", code: "42501")
     }
     var at = 0
     var frames = 0
-    while bytes.count - at >= FrameHeader.size, bytes[at] == BackendTag.copyData {
+    while frames < most, bytes.count - at >= FrameHeader.size, bytes[at] == BackendTag.copyData {
       let length = Int(RowMask.int32(bytes, at + 1))
       guard length >= 4, length - 4 <= limit, bytes.count - at - 1 >= length else { break }
       let end = at + 1 + length

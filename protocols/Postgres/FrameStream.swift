@@ -133,16 +133,16 @@ struct FrameStream {
     output.append(bytes)
   }
 
-  /// Counts and passes rows while whole DataRow frames follow each other; returns their number and bytes.
+  /// Counts and passes up to `limit` rows while whole DataRow frames follow each other; returns their number and bytes.
   ///
   /// The one loop that runs per row under an identity plan: it reads five bytes a row and moves none.
-  mutating func passRows() throws(ProtocolError) -> (rows: Int, bytes: Int) {
+  mutating func passRows(upTo limit: Int = .max) throws(ProtocolError) -> (rows: Int, bytes: Int) {
     var rows = 0
     let start = run
     let length = pending
     let advance: Int = input.withUnsafeReadableBytes { bytes in
       var offset = start
-      while offset - start + FrameHeader.size <= length, bytes[offset] == BackendTag.dataRow {
+      while rows != limit, offset - start + FrameHeader.size <= length, bytes[offset] == BackendTag.dataRow {
         let size = Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 1, as: Int32.self))
         guard size >= 4, offset - start + 1 + Int(size) <= length else { break }
         offset += 1 + Int(size)

@@ -23,15 +23,16 @@ extension PostgresSession {
     switch header.tag {
     case BackendTag.dataRow: return try takeDataRow(header)
     case BackendTag.copyData:
+      if limited != nil, let isTaken = try takeLimitedCopyData(header) { return isTaken }
       if copyMask != nil { return try maskCopy(header) }
       if tap != nil {
         guard try tapStream(header) else { return false }
       }
-      progress?.rows += 1
-      progress?.bytes += header.frameLength
+      count(rows: 1, bytes: header.frameLength)
       backend.pass(header)
       return true
     case _:
+      if limited != nil, isBeyondLimit, let isTaken = try takeFrameBeyondLimit(header) { return isTaken }
       guard header.bodyLength <= limits.backendMessage else { return try takeLongFrame(header) }
       guard backend.holds(header) else { return false }
       return try takeWholeFrame(header)
@@ -77,6 +78,7 @@ extension PostgresSession {
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
+      if limited != nil, header.tag == BackendTag.copyOutResponse { try beginLimitedCopy(header) }
       if tap != nil, header.tag == BackendTag.functionCallResponse { _ = try tapStream(header) }
       backend.pass(header)
     case let tag:
@@ -97,40 +99,39 @@ extension PostgresSession {
 
   private mutating func takeDataRow(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     beginProgressIfNeeded()
+    let left = rowsLeft
+    if left == 0 { return dropBeyondLimit(header) }
     guard let mask = try activeMask() else {
-      if tap != nil { return try passTappedRows(header) }
-      let (rows, bytes) = try backend.passRows()
+      if tap != nil { return try passTappedRows(header, upTo: left) }
+      let (rows, bytes) = try backend.passRows(upTo: left)
       guard rows > 0 else {
         // A row that is not here whole: passes as it comes.
-        progress?.rows += 1
-        progress?.bytes += header.frameLength
+        count(rows: 1, bytes: header.frameLength)
         backend.pass(header)
         return true
       }
-      progress?.rows += rows
-      progress?.bytes += bytes
+      count(rows: rows, bytes: bytes)
       return true
     }
     guard header.bodyLength <= limits.maskedRow else {
       throw .backend("a row of \(header.bodyLength) bytes is too long to be masked", code: "54000")
     }
     guard backend.holds(header) else { return false }
-    try maskRows(mask)
+    try maskRows(mask, upTo: left)
     return true
   }
 
-  /// Rewrites all rows that are here whole into one buffer.
-  private mutating func maskRows(_ mask: RowMask) throws(ProtocolError) {
+  /// Rewrites all rows that are here whole into one buffer, `most` at most.
+  private mutating func maskRows(_ mask: RowMask, upTo most: Int) throws(ProtocolError) {
     var rewritten = ByteBufferAllocator().buffer(capacity: backend.pending + backend.pending / 8)
     let limit = limits.maskedRow
     var rows = 0
     try backend.replace(with: &rewritten) { bytes, output throws(ProtocolError) in
-      let done = try mask.rewriteFrames(bytes, limit: limit, into: &output)
+      let done = try mask.rewriteFrames(bytes, limit: limit, upTo: most, into: &output)
       rows = done.rows
       return done.bytes
     }
-    progress?.rows += rows
-    progress?.bytes += rewritten.readableBytes
+    count(rows: rows, bytes: rewritten.readableBytes)
     progress?.masked = mask.names
     if tap != nil, let id = progress?.id { tell(rewritten, of: id) }
   }

@@ -197,6 +197,7 @@ extension PostgresSession {
     }
     notePrepare(portal.id, portal.analysis)
     passExecute(header, portal: message.portal, portal.id)
+    limit(portal.id, to: portal.allowance, portal.analysis)
     stallBehind(portal.analysis)
     return true
   }
@@ -266,6 +267,8 @@ extension PostgresSession {
   /// reads the next messages otherwise if it is. Nor behind one that may change what the next text means: that would
   /// be read too early (DECISIONS 6).
   mutating func stallBehind(_ analysis: Analysis?) {
+    // A cancel must hit nothing else, and what comes behind an error of ours must not have been done.
+    if limited != nil { return waitForReplies() }
     let runsCursor = names.hasRiskyCursors && waitsForUnknownCode && analysis?.mayRunCursors ?? true
     if let analysis, !runsCursor, !analysis.mayChangeMeaning(unknownCodeToo: waitsForUnknownCode) {
       guard !analysis.facts.shape.summary.kinds.isDisjoint(with: KindSet(.copyFrom)) else { return }

@@ -7,6 +7,7 @@ extension PostgresSession {
   /// where it names another number of columns than there are, nothing is known of them.
   mutating func takeCopyOutResponse(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     beginProgressIfNeeded()
+    try beginLimitedCopy(header)
     guard let id = progress?.id, let known = copyingOut[id] else {
       throw .backend("the backend sends COPY data that the gateway did not see coming", code: "42501")
     }
@@ -33,6 +34,7 @@ extension PostgresSession {
   /// Rewrites all pieces that are here whole into one buffer.
   mutating func maskCopy(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     let limit = limits.maskedRow
+    let most = rowsLeft
     guard header.bodyLength <= limit else {
       throw .backend("a row of \(header.bodyLength) bytes is too long to be masked", code: "54000")
     }
@@ -41,12 +43,11 @@ extension PostgresSession {
     var rewritten = ByteBufferAllocator().buffer(capacity: backend.pending + backend.pending / 8)
     var frames = 0
     try backend.replace(with: &rewritten) { bytes, output throws(ProtocolError) in
-      let done = try mask.rewriteFrames(bytes, limit: limit, into: &output)
+      let done = try mask.rewriteFrames(bytes, limit: limit, upTo: most, into: &output)
       frames = done.frames
       return done.bytes
     }
-    progress?.rows += frames
-    progress?.bytes += rewritten.readableBytes
+    count(rows: frames, bytes: rewritten.readableBytes)
     progress?.masked = mask.names
     copyMask = mask
     if tap != nil { tellCopy(rewritten) }

@@ -60,6 +60,7 @@ extension PostgresSession {
   mutating func takeReadyForQuery(_ header: FrameHeader) throws(ProtocolError) {
     status = try .decode(try backend.reader(of: header, message: TransactionStatus.name))
     let hasDiscarded = progress?.tag == "DISCARD ALL" && progress?.errorCode.isEmpty == true
+    if limited != nil, try failBeyondLimit(header) { return }
     switch replies.head {
     case .query(let id), .functionCall(let id):
       finish(id, progress?.errorCode.isEmpty == false ? .failed : .completed)
@@ -80,6 +81,7 @@ extension PostgresSession {
       // Portals end with their transaction.
       forgetPortals()
       endCursors()
+      if !cursorLimits.isEmpty { cursorLimits.endTransaction() }
       portalMasks.removeAll()
       tap?.forgetPortals()
       names.settle()
@@ -96,6 +98,7 @@ extension PostgresSession {
     copyMask = nil
     let severity = fields[ErrorFields.severityNonLocalized] ?? fields[ErrorFields.severity] ?? ""
     if severity == "FATAL" || severity == "PANIC" { backendIsLeaving = true }
+    if limited != nil, isBeyondLimit, !backendIsLeaving { return passLimitError(header) }
     switch replies.head {
     case .query, .functionCall:
       beginProgressIfNeeded()
@@ -129,7 +132,7 @@ extension PostgresSession {
 
   private mutating func swap(_ header: FrameHeader, for refusal: Refusal) { swap(header, for: ErrorFields(refusal)) }
 
-  private mutating func swap(_ header: FrameHeader, for fields: ErrorFields) {
+  mutating func swap(_ header: FrameHeader, for fields: ErrorFields) {
     backend.drop(header)
     var answer = ByteBuffer()
     fields.encodeError(into: &answer)
@@ -138,7 +141,7 @@ extension PostgresSession {
 
   /// After an error in the extended protocol everything up to the next Sync goes unanswered; what waits for a verdict
   /// in that stretch will not run either.
-  private mutating func skipAfterError(_ code: String) {
+  mutating func skipAfterError(_ code: String) {
     let (skipped, reachesSync) = replies.skipToSync()
     var isFirst = true
     var told: Set<CommandID> = []
@@ -178,7 +181,7 @@ extension PostgresSession {
     }
   }
 
-  private mutating func finish(_ id: CommandID, _ ending: Outcome.Ending, _ errorCode: String = "") {
+  mutating func finish(_ id: CommandID, _ ending: Outcome.Ending, _ errorCode: String = "") {
     var outcome = Outcome(ending: ending, errorCode: errorCode)
     if let progress, progress.id == id {
       outcome.tag = progress.tag
@@ -192,6 +195,8 @@ extension PostgresSession {
     // A portal that stopped at its row limit goes on, and its end is still to be told.
     lastFinished = ending == .suspended ? nil : id
     if !preparing.isEmpty { settlePrepare(id, outcome) }
+    if !declaring.isEmpty { settleDeclare(id, outcome) }
+    if let ended = limited, ended.id == id { limited = nil }
     tap?.ended(id)
     events.append(.finished(id, outcome))
   }

@@ -42,6 +42,7 @@ extension PostgresSession {
 
   private mutating func pass(_ pending: PendingCommand, under permit: consuming Permit) throws(ProtocolError) {
     let id = pending.id
+    let limit = permit.limit
     if maskable { noteCopy(id, pending.kind) }
     switch pending.kind {
     case .query(let analysis):
@@ -50,12 +51,14 @@ extension PostgresSession {
       noteSessionEffects(of: analysis)
       notePrepare(id, analysis)
       isSegmentOpen = false
+      self.limit(id, to: limit.flatMap { analysis.allowance($0) }, analysis)
       stallBehind(analysis)
     case .functionCall:
       forward(pending.header, under: permit)
       replies.append(.functionCall(id))
       noteSessionEffects(of: nil)
       isSegmentOpen = false
+      if let limit { cursorLimits.ranUnknownCode(under: limit) }
       stallBehind(nil)
     case .replication:
       forward(pending.header, under: permit)
@@ -77,13 +80,15 @@ extension PostgresSession {
       forgetPortal(portal)
       forgetCursor(portal)
       portals[portal] = Portal(id: id, analysis: analysis)
+      if let limit { self.limit(portal, to: limit, analysis) }
       isSegmentOpen = true
     case .execute(let portal):
       _ = consume permit
       let runsCursor = names.hasRiskyCursors
       if runsCursor { names.sent(nil) }
       passExecute(pending.header, portal: portal, id)
-      if runsCursor, waitsForUnknownCode { waitForReplies() }
+      self.limit(id, to: limit.map { RowAllowance($0) }, cursors: [portal])
+      if limited != nil || runsCursor && waitsForUnknownCode { waitForReplies() }
     case .oversized:
       throw ProtocolError(fault: .gateway, code: "XX000", message: "a message too long to be decided was permitted")
     }
@@ -177,7 +182,7 @@ extension PostgresSession {
 
   /// A transaction or pipeline is under way: the backend must fail at this point, so that savepoints, implicit
   /// transactions and the order of replies come out right (DECISIONS 2).
-  private mutating func refuseThroughBackend(_ refusal: Refusal, isSimple: Bool) {
+  mutating func refuseThroughBackend(_ refusal: Refusal, isSimple: Bool) {
     let text = ByteBuffer(string: PostgresSession.failingStatement)
     var message = ByteBuffer()
     if isSimple {
@@ -241,6 +246,12 @@ extension ErrorFields {
     case .notApproved:
       self.init(
         severity: "ERROR", code: "42501", message: "permission denied by rule \"\(refusal.denial.rule)\"",
+        detail: ErrorFields.sentence(refusal.denial.reason), hint: refusal.denial.hint)
+    case .limited(let rows):
+      self.init(
+        severity: "ERROR", code: PostgresSession.limitCode,
+        message:
+          "result has more than \(rows) \(rows == 1 ? "row" : "rows"), the limit of rule \"\(refusal.denial.rule)\"",
         detail: ErrorFields.sentence(refusal.denial.reason), hint: refusal.denial.hint)
     case .cancelled:
       self.init(severity: "ERROR", code: "57014", message: "canceling statement due to user request")

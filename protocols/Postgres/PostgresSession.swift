@@ -171,6 +171,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     var id: CommandID
     /// nil when its statement was not known.
     var analysis: Analysis?
+    /// What its permit leaves of its rows; nil for all.
+    var allowance: RowAllowance?
   }
   /// Portals by name. One that is not here may exist all the same: SQL text makes some.
   var portals = NameMap<Portal>()
@@ -181,6 +183,11 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var suppliedAnalysis: Analysis?
 
   var progress: Progress?
+  /// The command whose rows are counted, the last that was sent.
+  var limited: LimitedCommand?
+  var cursorLimits = CursorLimits()
+  /// DECLAREs whose answers are still to come, where they matter to limits.
+  var declaring: [DeclaringCommand] = []
   /// The last command whose end was told, so that a skipped Execute does not tell it again.
   var lastFinished: CommandID?
   /// Present once the columns of a simple query's result are known; nil inside when nothing of it is masked.

@@ -100,21 +100,19 @@ struct ResultTap {
 
 /// Where results pass the tap.
 extension PostgresSession {
-  /// Rows pass unchanged: those that are here whole, of which those within the bounds are told. Returns false when the
+  /// Rows pass unchanged: those that are here whole, `limit` at most, of which those within the bounds are told. Returns false when the
   /// next one is wanted and is not here whole.
-  mutating func passTappedRows(_ header: FrameHeader) throws(ProtocolError) -> Bool {
+  mutating func passTappedRows(_ header: FrameHeader, upTo limit: Int) throws(ProtocolError) -> Bool {
     guard let id = progress?.id else { throw .backend("the backend sent a row that nothing asked for") }
-    let (rows, bytes) = try backend.passRows()
+    let (rows, bytes) = try backend.passRows(upTo: limit)
     if rows > 0 {
       if let passed = backend.lastPassed(bytes) { tell(passed, of: id) }
-      progress?.rows += rows
-      progress?.bytes += bytes
+      count(rows: rows, bytes: bytes)
       return true
     }
     if tap?.wants(header.frameLength, of: id) == true { return false }
     events += tap?.skipped(of: id) ?? []
-    progress?.rows += 1
-    progress?.bytes += header.frameLength
+    count(rows: 1, bytes: header.frameLength)
     backend.pass(header)
     return true
   }

@@ -42,14 +42,14 @@ struct RowMask: Hashable, Sendable {
     RowMask.close(start, in: &output)
   }
 
-  /// Rewrites the whole frames of DataRow at the front of `bytes`, up to one whose body is longer than `limit`. Returns
+  /// Rewrites up to `most` whole frames of DataRow at the front of `bytes`, up to one whose body is longer than `limit`. Returns
   /// how many bytes of it those were, and how many rows.
   func rewriteFrames(
-    _ bytes: UnsafeRawBufferPointer, limit: Int, into output: inout ByteBuffer
+    _ bytes: UnsafeRawBufferPointer, limit: Int, upTo most: Int = .max, into output: inout ByteBuffer
   ) throws(ProtocolError) -> (bytes: Int, rows: Int) {
     var at = 0
     var rows = 0
-    while bytes.count - at >= FrameHeader.size, bytes[at] == BackendTag.dataRow {
+    while rows < most, bytes.count - at >= FrameHeader.size, bytes[at] == BackendTag.dataRow {
       let length = Int(RowMask.int32(bytes, at + 1))
       // The header was looked at, or will be: what it says is refused there.
       guard length >= 4, length - 4 <= limit, bytes.count - at - 1 >= length else { break }

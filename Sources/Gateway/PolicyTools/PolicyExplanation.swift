@@ -8,7 +8,7 @@ public struct PolicyExplanation: Codable, Sendable {
   /// One rule, and what became of it.
   public struct Rule: Codable, Sendable {
     public var name: String
-    /// `deny`, `approve` or `mask`.
+    /// `deny`, `approve`, `mask` or `limit`.
     public var action: String
     public var shadow: Bool
     /// `met`, `exempt`, or `not met`.
@@ -39,6 +39,10 @@ public struct PolicyExplanation: Codable, Sendable {
   public var rule = ""
   public var reason: String?
   public var hint: String?
+  /// Rows of its results that may reach the client; nil for all.
+  public var limit: Int?
+  /// The estimate of rows that it was decided by; nil where no rule asks for one.
+  public var estimate: String?
   /// Who must approve, a line each.
   public var needs: [String] = []
   public var rules: [Rule] = []
@@ -63,7 +67,9 @@ public struct PolicyExplanation: Codable, Sendable {
 
   mutating func take(_ ruling: consuming Ruling) {
     switch consume ruling {
-    case .forward: decision = "allow"
+    case .forward(let permit):
+      decision = "allow"
+      limit = permit.limit?.rows
     case .refuse(let refusal):
       decision = "deny"
       rule = refusal.denial.rule
@@ -77,6 +83,8 @@ public struct PolicyExplanation: Codable, Sendable {
       rule = requirement.clauses.map(\.rule).joined(separator: ",")
       needs = requirement.clauses.map { "\($0.count) of \($0.by.joined(separator: " or ")), for \($0.rule)" }
     case .needsValues: decision = "approve"
+    // It was given one before it was asked for.
+    case .needsEstimate: break
     }
   }
 
@@ -90,6 +98,7 @@ public struct PolicyExplanation: Codable, Sendable {
     case .allow: return decision == "allow"
     case .deny(let rule): return decision == "deny" && (rule == nil || rule == self.rule)
     case .approve(let rule): return decision == "approve" && (rule.map(by.contains) ?? true)
+    case .limited(let rows): return decision == "allow" && limit == rows
     case .masked(let columns): return decision == "allow" && Set(masked.map(\.column)) == Set(columns)
     }
   }
@@ -120,7 +129,9 @@ extension PolicyExplanation: CustomStringConvertible {
       "touches     \(footprint)" + (resolved ? "" : "   (no catalogue: names are not resolved)"),
     ]
     if !functions.isEmpty { lines.append("calls       \(functions.joined(separator: ", "))") }
+    if let estimate { lines.append("estimate    \(estimate)") }
     lines.append("decision    \(outcome)")
+    if let limit { lines.append("limit       \(limit) rows, then an error") }
     if let reason { lines.append("reason      \(reason)") }
     if let hint { lines.append("hint        \(hint)") }
     lines += needs.map { "needs       \($0)" }
@@ -139,6 +150,7 @@ extension PolicyExpectations.Outcome: CustomStringConvertible {
     case .allow: "allow"
     case .deny(let rule): rule.map { "deny(\($0))" } ?? "deny"
     case .approve(let rule): rule.map { "approve(\($0))" } ?? "approve"
+    case .limited(let rows): "limit(\(rows))"
     case .masked(let columns): "masked(\(columns.joined(separator: ", ")))"
     }
   }

@@ -44,9 +44,12 @@ public struct PolicyTrial: Sendable {
 
   /// What the policy says, and why.
   ///
-  /// - Parameter time: seconds since 1970; nil: now.
+  /// - Parameters:
+  ///   - time: seconds since 1970; nil: now.
+  ///   - rows: how many rows the backend would expect it to touch; nil: there is no estimate.
   public func explain(
-    _ statement: String, user: String, connection: String, client: String = "127.0.0.1", time: Int64? = nil
+    _ statement: String, user: String, connection: String, client: String = "127.0.0.1", time: Int64? = nil,
+    rows: Int64? = nil
   ) throws(Unknown) -> PolicyExplanation {
     guard configuration.connections[connection] != nil else {
       throw Unknown(description: "there is no connection \"\(connection)\"")
@@ -58,11 +61,15 @@ public struct PolicyTrial: Sendable {
       time.map { ZoneClock.time(at: $0, in: zone) } ?? ZoneClock.now(in: zone)
     }
     let scoped = policy.scoped(to: subject)
-    let command =
+    var command =
       PolicyTrial.replicationCommand(statement)
       ?? SQLAnalyzer.analyze(statement, functions: functions, names: names).command()
     var explanation = PolicyExplanation(subject, command, policy.hash, isResolved: names != nil)
     let enforcer = Enforcer(session: "trial", policy: scoped, audit: NoAudit())
+    if scoped.needsEstimate(of: command) {
+      command.estimate = rows.map { .rows($0) } ?? .none
+      explanation.estimate = rows.map { "\($0) rows" } ?? "none, so it counts as more than any number"
+    }
     explanation.take(enforcer.admit(CommandID(1), command))
     explanation.rules = policy.findings(on: command, by: subject).map(PolicyExplanation.Rule.init)
     explanation.masked = masked(command, scoped)

@@ -30,6 +30,7 @@ import Testing
     case .forward(let permit): "forward \(permit.command.rawValue)"
     case .hold: "hold"
     case .needsValues: "needs values"
+    case .needsEstimate: "needs an estimate"
     case .refuse(let refusal): "\(refusal.kind) \(refusal.denial.rule)"
     }
   }

@@ -65,7 +65,7 @@ struct PolicyReferenceTests {
     for expectation in expectations.cases {
       let found = try trial.explain(
         expectation.statement, user: expectation.user, connection: expectation.connection,
-        client: expectation.client, time: expectation.time)
+        client: expectation.client, time: expectation.time, rows: expectation.rows)
       #expect(
         found.meets(expectation.expected),
         "line \(block.line + expectation.line - 1): \(expectation.statement) is \(found.outcome), not \(expectation.expected)\n\(found)"

@@ -142,6 +142,9 @@ final class SessionDriver: TranscriptDriver {
 
   // MARK: Answers
 
+  /// How often a limit of rows asked for a cancel.
+  private(set) var cancels = 0
+
   private func pump() throws(ProtocolError) {
     while let event = session.nextEvent() {
       switch event {
@@ -154,6 +157,7 @@ final class SessionDriver: TranscriptDriver {
         if held?.id == id { held = nil }
         _ = enforcer.note(.finished(session: "s", command: id, outcome: outcome, duration: 0))
       case .control(let purpose): _ = enforcer.note(.control(session: "s", purpose: purpose))
+      case .limitReached: cancels += 1
       case .needs(.relation(let oid)): try session.supply(relation: oid, names(of: oid))
       case .needs(.analysis(let text)): try session.supply(SQLAnalyzer.analyze(text))
       case .ended: ended = true
@@ -174,6 +178,10 @@ final class SessionDriver: TranscriptDriver {
     case .refuse(let refusal): try session.resolve(id, .refuse(refusal))
     case .hold(let requirement): held = (id, command, requirement)
     case .needsValues: try session.awaitValues(of: id, command)
+    case .needsEstimate:
+      var command = command
+      command.estimate = .none
+      try decide(id, command)
     }
   }
 
@@ -204,6 +212,7 @@ final class SessionDriver: TranscriptDriver {
       case .refuse(let refusal): try driver.session.resolve(held.id, .refuse(refusal))
       case .hold(let requirement): driver.held = (held.id, held.command, requirement)
       case .needsValues: try driver.session.awaitValues(of: held.id, held.command)
+      case .needsEstimate: break
       }
     }
     readOn()
