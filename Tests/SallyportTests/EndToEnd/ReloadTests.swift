@@ -226,4 +226,52 @@ struct EndToEndReloadTests {
       #expect(record?.subject == "client=127.0.0.1 connection=shop user=ana")
     }
   }
+
+  @Test("a certificate for clients that is renewed in its files is shown from the next reload on; sessions go on")
+  func renewedCertificate() throws {
+    let database = try TestCluster.shared().createDatabase("renewed")
+    let folder = try TestRun.newFolder("tls")
+    func issue(_ name: String) throws {
+      let end = try ChildProcess.run(
+        "/usr/bin/openssl",
+        [
+          "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+          "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(folder)/gw.key", "-out",
+          "\(folder)/gw.pem",
+        ])
+      guard end.status == 0 else { throw TestFailure("openssl: \(end.errors)") }
+      try FileManager.default.copyItem(atPath: "\(folder)/gw.pem", toPath: "\(folder)/\(name).pem")
+    }
+    try issue("first")
+    let text = try TestConfiguration.open(database).replacing(
+      "threads: 2 }", with: "threads: 2, tls: { certificate: \(folder)/gw.pem, key: { file: \(folder)/gw.key } } }")
+    try withGateway("\(text)\n") { gateway in
+      let token = try gateway.token("ana")
+      func dsn(_ name: String) -> String {
+        gateway.dsn("ana", token, options: "sslmode=verify-full sslrootcert=\(folder)/\(name).pem")
+      }
+      #expect(try psql(dsn("first"), "SELECT 1;").output == "1\n")
+      let ready = TestRun.newPath("renewed")
+      let session = try startPython(
+        dsn("first"),
+        """
+        import os
+        with connect() as connection:
+            print(connection.execute("SELECT 'before'").fetchone()[0], flush=True)
+            wait_for("the new certificate", lambda: os.path.exists(sys.argv[2]), 20)
+            print(connection.execute("SELECT 'after'").fetchone()[0])
+        """, [ready])
+      _ = try eventually("the session") { session.output.contains("before") ? true : nil }
+      try issue("second")
+      #expect(try gateway.command("reload").status == 0)
+      #expect(try psql(dsn("second"), "SELECT 2;").output == "2\n")
+      #expect(try psql(dsn("first"), "SELECT 3;").errors.contains("certificate verify failed"))
+      try Data().write(to: URL(filePath: ready))
+      #expect(try session.wait().output == "before\nafter\n")
+      // A key that does not belong to it is refused whole; what was in force stays.
+      try FileManager.default.removeItem(atPath: "\(folder)/gw.key")
+      #expect(try gateway.command("reload").status == 2)
+      #expect(try psql(dsn("second"), "SELECT 4;").output == "4\n")
+    }
+  }
 }
