@@ -58,6 +58,7 @@ extension AuditCommand {
       guard let format = AuditExporter.Format(rawValue: format) else {
         throw ValidationError("--format takes json or ocsf")
       }
+      try AuditCommand.requireTrail(data)
       var exporter = AuditExporter(
         format, filter: try filter.filter(now: Clock.now()), version: GatewayServer.version)
       do {

@@ -29,6 +29,8 @@ extension AuditCommand {
       let progress = Progress("records checked")
       let report = try AuditVerifier.verify(AuditDirectory.path(data: data), try basis()) { progress.step() }
       progress.end()
+      // Nothing at all is not sound: it may be the wrong folder.
+      if report.lanes.isEmpty, report.seals == nil { throw AuditCommand.noTrail(data) }
       if json { try printJSON(report) } else { print(report) }
       guard report.isSound else { throw ExitCode(3) }
     }
@@ -98,6 +100,18 @@ extension AuditCommand {
     }
   }
 
+  /// Says that there is no trail, where there is none: the folder may be another one.
+  static func requireTrail(_ data: String) throws {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: AuditDirectory.path(data: data), isDirectory: &isFolder)
+    guard exists, isFolder.boolValue else { throw noTrail(data) }
+  }
+
+  static func noTrail(_ data: String) -> ExitCode {
+    Output.error("sallyport: there is no audit trail in \(data)\n  Name the gateway's data folder with --data.")
+    return ExitCode(1)
+  }
+
   /// What stands behind one `--head`.
   static func keptHeads(_ text: String) throws -> KeptHeads {
     if let kept = KeptHeads(text: text) { return kept }
@@ -145,6 +159,7 @@ extension AuditCommand {
         }
         return Output.line(newest.line)
       }
+      try AuditCommand.requireTrail(data)
       for head in try AuditHead.read(trail: trail) { Output.line(head.text) }
     }
   }
@@ -177,6 +192,8 @@ extension AuditCommand {
 
     func run() throws {
       guard (1...100_000).contains(number) else { throw ValidationError("--number takes 1 to 100000") }
+      // Who follows may be there before the gateway is.
+      if !follow { try AuditCommand.requireTrail(data) }
       var tail = AuditTail(directory: AuditDirectory.path(data: data))
       var selection = AuditSelection(try filter.filter(now: Clock.now()))
       var formatter = AuditFormatter()

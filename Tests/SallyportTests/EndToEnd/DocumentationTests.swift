@@ -73,4 +73,10 @@ struct DocumentationTests {
     let names = { (text: String) in Set(text.matches(of: /sallyport_[a-z_]+/).map { String($0.output) }) }
     #expect(names(text) == names(source))
   }
+
+  @Test("where there is no trail nothing is called sound", arguments: ["verify", "tail", "export", "head"])
+  func noTrail(_ verb: String) throws {
+    let end = try ChildProcess.run(try TestRun.binary(), ["audit", verb, "--data", "/nowhere"])
+    #expect(end.status == 1 && end.output.isEmpty && end.errors.contains("there is no audit trail in /nowhere"))
+  }
 }
