@@ -1,15 +1,20 @@
 import AccessModel
 
 extension Command {
-  /// These columns, with where the computed ones among them come from, as far as the statements' lineage tells.
+  /// These columns, with where the computed ones among them come from, and those of relations that the catalogue does not
+  /// have, as far as the statements' lineage tells.
   ///
   /// A text of several statements does not say which of them a result belongs to: a column may then come from wherever
   /// any of them has one in its place. Where lineage and backend disagree on a stored column, lineage is not believed.
   public func sourced(_ columns: [ResultColumn]) -> [ResultColumn] {
     guard let sources = sources(columns) else { return columns }
     return zip(columns, sources).map { column, source in
-      guard column.origin == .computed, column.source == nil else { return column }
-      return ResultColumn(name: column.name, origin: .computed, source: source)
+      guard column.source == nil else { return column }
+      switch column.origin {
+      case .computed: return ResultColumn(name: column.name, origin: .computed, source: source)
+      case .unresolved: return ResultColumn(name: column.name, origin: .unresolved, source: source)
+      case .column: return column
+      }
     }
   }
 

@@ -24,11 +24,13 @@ extension PostgresConnection {
   ) -> MaskPlan {
     let policy = relay.enforcer.policy
     // Only expressions ask where the command's values come from, and that is the costly question.
-    guard columns.contains(where: { $0.origin == .computed }) else { return policy.maskPlan(for: columns) }
+    guard columns.contains(where: { $0.origin == .computed || $0.origin == .unresolved }) else {
+      return policy.maskPlan(for: columns)
+    }
     guard let facts = relay.underWay.find(id)?.facts else { return policy.maskPlan(for: columns) }
     let command = Command(facts: facts)
     return policy.maskPlan(
-      for: command.sourced(columns),
+      for: command.sourced(columns).map { catalog?.believed($0) ?? $0.withoutSource },
       touching: catalog?.maskable(command.resultFootprint, under: policy) ?? .everything)
   }
 
@@ -56,7 +58,24 @@ extension PostgresConnection {
   }
 }
 
+extension ResultColumn {
+  fileprivate var withoutSource: ResultColumn {
+    origin == .unresolved ? ResultColumn(name: name, origin: origin) : self
+  }
+}
+
 extension Catalog {
+  /// What the backend stores in a relation that is not in here is one that the session made in its open transaction, if
+  /// lineage says that it comes from such a one, and from nothing that is in here.
+  fileprivate func believed(_ column: ResultColumn) -> ResultColumn {
+    guard let source = column.source, source.columns.extent == .listed else { return column.withoutSource }
+    let isKnown = source.columns.columns.contains { stored in
+      guard stored.path.count == 3 else { return true }
+      return (oids[stored.path[1]] ?? []).contains { relations[$0]?.schema == stored.path[0] }
+    }
+    return isKnown ? column.withoutSource : column
+  }
+
   /// The relation's names, with what is behind its columns where that is more than themselves.
   func names(of oid: UInt32) -> RelationNames? {
     guard var names = relations[oid] else { return nil }

@@ -60,8 +60,9 @@ struct ScopedMask: Sendable, Hashable {
       // A view's column under another name, a partition's under its parent's.
       return column.source.flatMap { mask(for: $0, touching: footprint) }
     case .unresolved:
-      // Some stored column, perhaps the one that is meant.
-      return mask
+      // Some stored column, perhaps the one that is meant; unless it is known which.
+      guard let source = column.source, source.columns.extent == .listed, !source.columns.isEmpty else { return mask }
+      return self.mask(for: source, touching: footprint)
     case .computed:
       // The ends of an expression are not the ends of the column, so `partial` would let the hidden part out:
       // substr(ssn, 1, 4) keeps its last four.

@@ -21,7 +21,8 @@ enum Field: String, CaseIterable {
     schemaElts, cmds,
     isGrant = "is_grant", expr, result, defresult, target, renameType, location, typmods, arrayBounds,
     limitCount, limitOffset, groupClause, havingClause, sortClause, distinctClause, windowClause, partitionClause,
-    orderClause, colnames, isNatural, quals, aliascolnames, newname, newschema, inhRelations, objectType, aggOrder =
+    orderClause, colnames, isNatural, quals, aliascolnames, newname, newschema, inhRelations, objectType, tableElts,
+    colname, aggOrder =
     "agg_order", aggFilter = "agg_filter", node,
     indexElems, source, attlist, cols, content, ordinality, params
   case portalname
@@ -78,7 +79,7 @@ extension Field {
       .subname, .schemaElts, .cmds, .isGrant, .expr, .result, .defresult, .target, .renameType, .location, .typmods,
       .arrayBounds, .limitCount, .limitOffset, .groupClause, .havingClause, .sortClause, .distinctClause,
       .windowClause, .partitionClause, .orderClause, .colnames, .isNatural, .quals, .aliascolnames, .newname,
-      .newschema, .inhRelations, .objectType, .aggOrder,
+      .newschema, .inhRelations, .objectType, .tableElts, .colname, .aggOrder,
       .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params,
       .portalname:
       .structure

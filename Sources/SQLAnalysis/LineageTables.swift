@@ -88,6 +88,13 @@ extension LineageWalk {
     // An altered table is where it was; a column that it did not have is found nowhere, and may be any.
     if !hasMore, candidates.count == 1, own.schemas == [candidates[0].schema] { return rows(of: candidates[0]) }
     if !hasMore, candidates.isEmpty {
+      if case .named(let columns) = own.columns, own.schemas.count == 1, let schema = own.schemas.first ?? nil {
+        return SourceRows(
+          columns: columns.map {
+            let stored = StoredColumn(schema: schema, relation: name, column: $0)
+            return SourceColumn(name: $0, source: ValueSource(ColumnSet([stored]), isCopy: true))
+          })
+      }
       return SourceRows(
         rest: .own(schema: (own.schemas.count == 1 ? own.schemas.first ?? nil : nil) ?? "pg_temp", relation: name))
     }

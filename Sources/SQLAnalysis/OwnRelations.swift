@@ -15,8 +15,19 @@ public struct OwnRelations: Hashable, Sendable {
     var behind: Set<ResourceAccess> = []
     /// What is behind it could not be worked out.
     var mayBeAnything = false
+    /// As a CREATE TABLE listed them; nil where that is not known, or two said different things.
+    var columns: Columns = .unsaid
+
+    enum Columns: Hashable, Sendable {
+      case unsaid, named([String]), several
+    }
 
     mutating func formUnion(_ other: Relation) {
+      switch (columns, other.columns) {
+      case (.unsaid, let said): columns = said
+      case (_, .unsaid): break
+      case (let mine, let theirs): if mine != theirs { columns = .several }
+      }
       schemas.formUnion(other.schemas)
       behind.formUnion(other.behind)
       mayBeAnything = mayBeAnything || other.mayBeAnything || behind.count > OwnRelations.limit
@@ -97,26 +108,46 @@ public struct OwnDefinitions: Hashable, Sendable {
 /// Noting what a statement makes and changes.
 extension StatementWalk {
   /// The relation that a statement makes: in the schema of its name, or in the first of the search_path.
-  mutating func made(_ node: UInt32, _ access: Effects = .define) {
+  mutating func made(_ node: UInt32, _ access: Effects = .define, _ columns: OwnRelations.Relation.Columns = .unsaid) {
     guard let name = tape.text(node, .relname) else { return unknown() }
     var schema = tape.text(node, .schemaname)
+    // Also one with a schema: what the statement copies has to be found out.
+    traits.needsNames = true
     if tape.text(node, .relpersistence) == "t" {
       schema = "pg_temp"
     } else if schema == nil {
       schema = usesPath ? names?.creationSchema : nil
-      traits.needsNames = true
       if names != nil, usesPath, names?.scope.path == nil { traits.needsPath = true }
     }
     touch(.relation(schema: schema, name), access)
-    note(defined: name, in: [schema])
+    note(defined: name, in: [schema], columns)
   }
 
   /// A relation with this name in one of these schemas is not, from now on, what the catalogue says.
-  mutating func note(defined name: String, in schemas: Set<String?>) {
+  mutating func note(
+    defined name: String, in schemas: Set<String?>, _ columns: OwnRelations.Relation.Columns = .unsaid
+  ) {
     let others = schemas.filter { !($0?.hasPrefix("pg_temp") ?? false) }
-    if !others.isEmpty { traits.defines.relations.add(name, OwnRelations.Relation(schemas: others)) }
+    if !others.isEmpty { traits.defines.relations.add(name, OwnRelations.Relation(schemas: others, columns: columns)) }
     guard others.count < schemas.count else { return }
-    traits.defines.temporaries.add(name, OwnRelations.Relation(schemas: ["pg_temp"]))
+    traits.defines.temporaries.add(name, OwnRelations.Relation(schemas: ["pg_temp"], columns: columns))
+  }
+
+  /// The columns that a CREATE TABLE lists, if those are all.
+  func listedColumns(_ statement: UInt32) -> OwnRelations.Relation.Columns {
+    let list = tape.child(statement, .tableElts)
+    guard list != 0, !tape.has(statement, .inhRelations), !tape.has(statement, .ofTypename) else { return .several }
+    var names: [String] = []
+    for element in tape.children(list) {
+      switch tape.kind(element) {
+      case .columnDef:
+        guard let name = tape.text(element, .colname) else { return .several }
+        names.append(name)
+      case .constraint: continue
+      case _: return .several
+      }
+    }
+    return .named(names)
   }
 
   /// At the end of a statement: what it passes on, and whether names could be followed at all.

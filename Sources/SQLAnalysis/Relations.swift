@@ -4,7 +4,7 @@ import AccessModel
 extension StatementWalk {
   mutating func relation(_ item: Item) {
     guard let name = tape.text(item.node, .relname) else { return unknown() }
-    if item.isMade { return made(item.node) }
+    if item.maker != 0 { return made(item.node, .define, listedColumns(item.maker)) }
     let schema = tape.text(item.node, .schemaname)
     if schema == nil, tables.contains(name, at: item.tables) { return }
     var access = item.access

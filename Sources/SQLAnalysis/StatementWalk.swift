@@ -14,8 +14,8 @@ struct StatementWalk {
     var lock = Lock.none
     /// In the place of a statement, not of a subquery.
     var isStatement = false
-    /// The relation named right here is made.
-    var isMade = false
+    /// The relation named right here is made, by this statement.
+    var maker: UInt32 = 0
     /// Right under INSERT, where VALUES reads nothing.
     var isRowSource = false
   }
@@ -230,7 +230,7 @@ extension StatementWalk {
   private mutating func markMade(of node: UInt32) {
     let made = tape.child(node, .relation) != 0 ? tape.child(node, .relation) : tape.child(node, .sequence)
     for index in work.indices.reversed() where work[index].node == made && made != 0 {
-      work[index].isMade = true
+      work[index].maker = node
       return
     }
   }

@@ -14,13 +14,13 @@ Not compared, since it cannot be equal:
   application-name  the parameter application_name: through the gateway it is the person's name
 """
 
-import argparse
 import faulthandler
 import re
 import sys
 from pathlib import Path
 
 import cases
+from comparison import arguments_of, conclude, first_pair
 from corpus import read_statements
 from wire import Wire
 
@@ -57,22 +57,17 @@ def run(dsn, created_after, chosen, direct):
 
 
 def first_difference(direct, gateway):
-    for ours, theirs in zip(direct, gateway):
-        if ours != theirs:
-            at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
-            start = max(0, at - 30)
-            return f"direct {ours[start:at + 70]!r}, gateway {theirs[start:at + 70]!r}"
+    if (index := first_pair(direct, gateway)) is not None:
+        ours, theirs = direct[index], gateway[index]
+        at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+        start = max(0, at - 30)
+        return f"direct {ours[start:at + 70]!r}, gateway {theirs[start:at + 70]!r}"
     longer, side = (direct, "direct") if len(direct) > len(gateway) else (gateway, "gateway")
     return f"only {side}: {longer[min(len(direct), len(gateway))][:100]!r}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("direct")
-    parser.add_argument("gateway")
-    parser.add_argument("--verbose", action="store_true", help="also print what the direct side answered")
-    parser.add_argument("--only", default="", help="only the names that match this regular expression")
-    arguments = parser.parse_args()
+    arguments = arguments_of(__doc__, "a case with a name", verbose="also print what the direct side answered")
     # libpq waits in C, where no signal of Python's gets through.
     faulthandler.dump_traceback_later(DEADLINE_SECONDS, exit=True)
 
@@ -98,8 +93,7 @@ def main():
     different = [name for name in direct if direct[name] != gateway[name]]
     for name in different:
         print(f"different: {name}: {first_difference(direct[name], gateway[name])}")
-    print(f"{len(direct)} compared, {len(different)} different")
-    return 1 if different else 0
+    return conclude(len(direct), len(different))
 
 
 if __name__ == "__main__":

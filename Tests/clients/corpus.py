@@ -20,7 +20,6 @@ A line "-- $ JSON" gives a statement's parameters (strings and nulls; sent by th
 "-- <<" is sent as CopyData when asked for, in one frame, or in hexadecimal behind "-- << hex". @{ EXPRESSION }@ is Python.
 """
 
-import argparse
 import faulthandler
 import json
 import re
@@ -30,6 +29,7 @@ from pathlib import Path
 
 import exchanges
 import malformed
+from comparison import arguments_of, conclude, first_pair
 from frames import COPY_DONE, SYNC, Normaliser, Peer, bind, copy_data, describe, execute, parse, query, shown
 
 DEADLINE_SECONDS = 180
@@ -135,19 +135,13 @@ class Comparison:
 
 
 def first_difference(direct, gateway):
-    for index, (ours, theirs) in enumerate(zip(direct, gateway)):
-        if ours != theirs:
-            return f"frame {index}: direct {shown(ours)}, gateway {shown(theirs)}"
+    if (index := first_pair(direct, gateway)) is not None:
+        return f"frame {index}: direct {shown(direct[index])}, gateway {shown(gateway[index])}"
     return f"direct {len(direct)} frames, gateway {len(gateway)}: {shown(max(direct, gateway, key=len)[min(len(direct), len(gateway))])}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("direct")
-    parser.add_argument("gateway")
-    parser.add_argument("--verbose", action="store_true", help="also print what the direct side answered")
-    parser.add_argument("--only", default="", help="only files with a name that matches this regular expression")
-    arguments = parser.parse_args()
+    arguments = arguments_of(__doc__, "a file with a name", verbose="also print what the direct side answered")
     faulthandler.dump_traceback_later(DEADLINE_SECONDS, exit=True)
 
     files = {path: read_statements(path) for path in sorted(Path(__file__).with_name("corpus").glob("*.sql"))}
@@ -170,8 +164,7 @@ def main():
     for name, (way, direct, gateway) in comparison.different.items():
         print(f"different: {name} ({way}): {first_difference(direct, gateway)}")
     print(f"{comparison.answers} answers")
-    print(f"{len(comparison.names)} compared, {len(comparison.different)} different")
-    return 1 if comparison.different else 0
+    return conclude(len(comparison.names), len(comparison.different))
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ gateway may deny, hold or mask anything there. One line per difference, then "N 
 when any differs, 2 when it could not be run. What a suite leaves out of its output, it says in its first lines.
 """
 
-import argparse
 import re
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from comparison import arguments_of, conclude, first_pair
 
 DEADLINE_SECONDS = 120
 
@@ -43,19 +44,15 @@ def both(program, direct, gateway):
 
 
 def difference(direct, gateway):
-    for ours, theirs in zip(direct, gateway):
-        if ours != theirs:
-            at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
-            return f"direct {ours[max(0, at - 40):at + 120]!r}, gateway {theirs[max(0, at - 40):at + 120]!r}"
+    if (index := first_pair(direct, gateway)) is not None:
+        ours, theirs = direct[index], gateway[index]
+        at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+        return f"direct {ours[max(0, at - 40):at + 120]!r}, gateway {theirs[max(0, at - 40):at + 120]!r}"
     return f"direct {len(direct)} lines, gateway {len(gateway)}: {max(direct, gateway, key=len)[min(len(direct), len(gateway))][:200]!r}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("direct")
-    parser.add_argument("gateway")
-    parser.add_argument("--only", default="", help="only suites with a name that matches this regular expression")
-    arguments = parser.parse_args()
+    arguments = arguments_of(__doc__, "a suite with a name")
     programs = [program for program in sorted(Path(__file__).with_name("suites").glob("*_suite.py")) if re.search(arguments.only, program.stem)]
     compared = different = 0
     # Each has a schema of its own, so that two can run at once.
@@ -70,8 +67,7 @@ def main():
                 different += 1
                 print(f"different: {program.stem}: {name}: {difference(direct[name], gateway.get(name, ['(it did not run)']))}")
                 print(words[-1500:], file=sys.stderr)
-    print(f"{compared} compared, {different} different")
-    return 1 if different else 0
+    return conclude(compared, different)
 
 
 if __name__ == "__main__":

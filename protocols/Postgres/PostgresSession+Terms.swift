@@ -60,6 +60,7 @@ extension PostgresSession {
     waitsForUnknownCode = terms.waitsForUnknownCode
     bindsToPath = terms.bindsToPath
     knownColumns = KnownColumns()
+    names.reconsider()
     // What is known of columns was found out under other terms, and an analysis that is still to come is of no use.
     describedPortals.removeAll()
     suppliedAnalysis = nil

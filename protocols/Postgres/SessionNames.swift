@@ -67,6 +67,15 @@ struct SessionNames {
     }
   }
 
+  /// Another policy: what the session made under the one before may be more than this one would have let it.
+  mutating func reconsider() {
+    guard !scope.names.own.isEmpty else { return }
+    change {
+      $0.own.temporaries = .all
+      $0.own.relations = .all
+    }
+  }
+
   /// The backend says that DISCARD ALL was the last that it did: temporary relations are gone.
   mutating func discarded() {
     if !scope.names.own.temporaries.isEmpty { change { $0.own.temporaries = .none } }

@@ -149,8 +149,9 @@ struct EndToEndNameTests {
     try cluster.direct(
       database,
       """
-      CREATE ROLE \(other); GRANT \(other) TO app; CREATE SCHEMA \(other) AUTHORIZATION \(other);
-      SET ROLE app;
+      ALTER DATABASE \(database) OWNER TO trusty;
+      CREATE ROLE \(other); GRANT \(other) TO trusty; CREATE SCHEMA \(other) AUTHORIZATION \(other);
+      SET ROLE trusty;
       CREATE TABLE customers (id int PRIMARY KEY, name text); INSERT INTO customers VALUES (1, 'Kim');
       CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1), (2);
       GRANT SELECT ON orders TO \(other); CREATE TABLE open_to_both (id int); GRANT ALL ON open_to_both TO \(other);
@@ -164,7 +165,10 @@ struct EndToEndNameTests {
           then: deny
 
       """
-    try withGateway(try TestConfiguration.open(database) + rules) { gateway in
+    // An account of its own, as others look at the roles of `app`.
+    let configuration = try TestConfiguration.open(database)
+      .replacingOccurrences(of: "user: app, password: { file: \(cluster.passwordFile("app")) }", with: "user: trusty")
+    try withGateway(configuration + rules) { gateway in
       try body(gateway, gateway.dsn("ana", try gateway.token("ana")), other)
     }
   }
