@@ -2,6 +2,7 @@
 
 import statistics
 
+from masked import RELAY_ROWS_PER_SECOND, ROWS
 from results import spread
 from sessions import CROWD, CROWD_REAL, IDLE_BULK_ROWS
 
@@ -12,6 +13,7 @@ BULK_OF_HAPROXY = 0.90
 ADDED_P99_OF_PGBOUNCER = 1.5
 IDLE_KIB = 40
 START_MS = 150
+MASKED_OF_RELAY, MASKED_OF_CLEAR, DECIDING_US = 5, 0.60, 2.0
 
 
 def bars(results):
@@ -21,6 +23,7 @@ def bars(results):
         yield at_least("throughput of a large result", BULK_OF_HAPROXY, "HAProxy's", ratios)
     for mode in CPU_OF_PGBOUNCER:
         yield from added_latency(results, mode)
+    yield from masked(results.masked)
     yield from idle(results)
     if results.crowd:
         yield from crowd(results.crowd)
@@ -61,6 +64,21 @@ def added_latency(results, mode):
     # Where PgBouncer adds nothing that can be told from noise, there is nothing to compare with.
     met = said(added <= ADDED_P99_OF_PGBOUNCER * allowed) if allowed > 0 else "not measurable"
     yield (f"added p99 latency, {mode}, {plural(1)}", f"≤ {ADDED_P99_OF_PGBOUNCER} × PgBouncer's", in_ms, met)
+
+
+def masked(samples):
+    if not samples:
+        return
+    for form in ("text", "binary"):
+        found = [sample.rows[form, "crowd"] for sample in samples]
+        bar = MASKED_OF_RELAY * RELAY_ROWS_PER_SECOND
+        yield (f"{ROWS:,} rows of 8 columns, 2 masked, {form}: rows/s", f"≥ {bar:,}", spread(found, 0),
+               said(statistics.median(found) >= bar))
+        ratios = [sample.rows[form, "crowd"] / sample.rows[form, "clear"] for sample in samples]
+        yield at_least("of the same rows unmasked", MASKED_OF_CLEAR, "theirs", ratios)
+    more = [sample.statement["crowd"] - sample.statement["clear"] for sample in samples]
+    yield ("a statement seen before with a masked result, CPU more than unmasked", f"< {DECIDING_US:.0f} µs",
+           f"{spread(more)} µs", said(statistics.median(more) < DECIDING_US))
 
 
 def idle(results):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bars import OURS, OURS_TWO
 from gateway import Gateway, starts
+from masked import visit_masked
 from report import BEGIN, END, report, write_into
 from results import Results
 from sessions import visit_crowd, visit_idle
@@ -23,7 +24,7 @@ from targets import Target, fail
 MODES, CLIENTS = ("simple", "extended", "prepared"), (1, 16)
 STATEMENTS = [f"{mode}-{clients}" for mode in MODES for clients in CLIENTS]
 IDLE = ["idle-plaintext", "idle-tls"]
-SCENARIOS = [*STATEMENTS, "bulk", *IDLE, "sessions-5000", "start"]
+SCENARIOS = [*STATEMENTS, "bulk", "masked", *IDLE, "sessions-5000", "start"]
 # Those that have no need of a gateway.
 COMPARED = [*STATEMENTS, "bulk"]
 
@@ -51,6 +52,8 @@ def measure(results, scenarios, options):
 def measure_round(results, scenario, order, options):
     if scenario in IDLE:
         results.idle[scenario].append(visit_idle(options, tls=scenario == "idle-tls"))
+    if scenario == "masked":
+        results.masked.append(visit_masked(options))
     if scenario not in COMPARED:
         return
     for target in (target for target in order if takes_part(target, scenario)):
@@ -79,7 +82,7 @@ def chosen(options):
 
 def minutes(scenarios, targets, options):
     visits = sum(takes_part(target, name) for name in scenarios if name in STATEMENTS for target in targets)
-    others = 12 * sum(name in IDLE or name == "bulk" for name in scenarios)
+    others = 12 * sum(name in [*IDLE, "bulk", "masked"] for name in scenarios)
     once = 60 * ("sessions-5000" in scenarios) + 10 * ("start" in scenarios)
     return (options.rounds * (visits * (options.seconds + 3.3) + others) + once) / 60
 

@@ -5,7 +5,7 @@
 #   BENCH_ROUNDS=5 BENCH_SECONDS=4                   more or longer rounds
 #   BENCH_ONLY='prepared|start'                      only the scenarios that this fits; prints, as above. There are
 #                                                    simple-1 simple-16 extended-1 extended-16 prepared-1 prepared-16
-#                                                    bulk idle-plaintext idle-tls sessions-5000 start
+#                                                    bulk masked idle-plaintext idle-tls sessions-5000 start
 #
 # Starts everything on free ports, and ends it: PostgreSQL and the other proxies here, the gateways in bench.py, which
 # measures and writes the section into BENCHMARKS.md.

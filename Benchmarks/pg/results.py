@@ -12,6 +12,8 @@ class Results:
     samples: dict = field(default_factory=lambda: defaultdict(list))
     # IdleSamples by "idle-plaintext" and "idle-tls", one for each round.
     idle: dict = field(default_factory=lambda: defaultdict(list))
+    # MaskedSamples, one for each round.
+    masked: list = field(default_factory=list)
     crowd: object = None
     # Milliseconds to listening.
     first_start: float | None = None

@@ -15,6 +15,9 @@ struct RowMask: Hashable, Sendable {
   var columns: [Column]
   /// Names of the masked columns, for the audit trail.
   var names: [String]
+  /// Bytes that a row may grow by, where each column passes, becomes the same value, or keeps its length; nil where others
+  /// are among them.
+  private var growth: Int? = 0
 
   /// nil for a plan that changes nothing.
   init?(plan: MaskPlan, description: RowDescription, key: MaskKey) {
@@ -29,6 +32,13 @@ struct RowMask: Hashable, Sendable {
       }
       names.append(String(buffer: column.name))
       columns.append(Column(mask, column, key))
+    }
+    for column in columns {
+      switch column {
+      case .pass, .partial: break
+      case .constant(let value): growth = growth.map { $0 + value.count }
+      case .hash, .bucket: growth = nil
+      }
     }
   }
 
@@ -55,6 +65,11 @@ struct RowMask: Hashable, Sendable {
       guard length >= 4, length - 4 <= limit, bytes.count - at - 1 >= length else { break }
       let end = at + 1 + length
       let frame = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
+      if let growth, rewritePlain(frame, growth, into: &output) {
+        at = end
+        rows += 1
+        continue
+      }
       let start = RowMask.open(BackendTag.dataRow, in: &output)
       let last = try rewrite(row: frame, at: FrameHeader.size, into: &output)
       guard last == frame.count else { throw RowMask.malformed(frame.count - last) }
@@ -63,6 +78,55 @@ struct RowMask: Hashable, Sendable {
       rows += 1
     }
     return (at, rows)
+  }
+
+  /// Rewrites a whole frame in one go, without a call for each of its parts. Returns false, with nothing written, where a
+  /// value is not as plain as nearly all are, or the frame is not as it should be.
+  private func rewritePlain(
+    _ frame: UnsafeRawBufferPointer, _ growth: Int, into output: inout ByteBuffer
+  ) -> Bool {
+    guard let from = frame.baseAddress, frame.count >= FrameHeader.size + 2,
+      Int(frame[5]) << 8 | Int(frame[6]) == columns.count
+    else { return false }
+    return output.writeWithUnsafeMutableBytes(minimumWritableBytes: frame.count + growth) { room in
+      guard let to = room.baseAddress else { return 0 }
+      // The first run begins with the header.
+      var (at, run, written) = (FrameHeader.size + 2, 0, 0)
+      for column in columns {
+        guard frame.count - at >= 4 else { return 0 }
+        let length = Int(RowMask.int32(frame, at))
+        guard length >= -1, frame.count - at - 4 >= length else { return 0 }
+        let end = at + 4 + max(length, 0)
+        if length >= 0 {
+          switch column {
+          case .pass: break
+          case .constant(let value):
+            (to + written).copyMemory(from: from + run, byteCount: at - run)
+            written += at - run
+            value.withUnsafeBytes { bytes in
+              if let first = bytes.baseAddress { (to + written).copyMemory(from: first, byteCount: bytes.count) }
+            }
+            written += value.count
+            run = end
+          case .partial(let mask):
+            // The length stays.
+            (to + written).copyMemory(from: from + run, byteCount: at + 4 - run)
+            written += at + 4 - run
+            let value = UnsafeRawBufferPointer(start: from + at + 4, count: length)
+            guard mask.fill(to + written, with: value) else { return 0 }
+            written += length
+            run = end
+          case .hash, .bucket: return 0
+          }
+        }
+        at = end
+      }
+      guard at == frame.count else { return 0 }
+      (to + written).copyMemory(from: from + run, byteCount: at - run)
+      written += at - run
+      (to + 1).storeBytes(of: Int32(truncatingIfNeeded: written - 1).bigEndian, as: Int32.self)
+      return written
+    } > 0
   }
 
   /// Rewrites a row as DataRow and a binary COPY have it: how many values, and each with its length. Values that pass are

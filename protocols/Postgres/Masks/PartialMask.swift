@@ -15,28 +15,36 @@ struct PartialMask: Hashable, Sendable {
   /// Writes length and bytes of the stand-in where the value is ASCII text, as nearly all are: nothing is allocated.
   /// Returns false, with nothing written, for others.
   func writePlain(_ value: UnsafeRawBufferPointer, into output: inout ByteBuffer) -> Bool {
-    guard case .text = type, value.allSatisfy({ $0 < 0x80 }) else { return false }
-    guard keeping.contains(.domain) else {
-      output.writeInteger(Int32(truncatingIfNeeded: value.count))
-      writeMasked(value, into: &output)
-      return true
+    output.writeWithUnsafeMutableBytes(minimumWritableBytes: value.count + 4) { room in
+      guard let to = room.baseAddress, fill(to + 4, with: value) else { return 0 }
+      to.storeBytes(of: Int32(truncatingIfNeeded: value.count).bigEndian, as: Int32.self)
+      return value.count + 4
+    } > 0
+  }
+
+  /// Writes the stand-in, which is as long as the value, where there is room for it. Returns false for all but ASCII text.
+  func fill(_ output: UnsafeMutableRawPointer, with value: UnsafeRawBufferPointer) -> Bool {
+    guard case .text = type, PartialMask.isASCII(value) else { return false }
+    var masked = value.count
+    if keeping.contains(.domain) {
+      guard let at = value.lastIndex(of: UInt8(ascii: "@")), keepFirst + keepLast > 0 else { return false }
+      masked = at
     }
-    guard let at = value.lastIndex(of: UInt8(ascii: "@")), keepFirst + keepLast > 0 else { return false }
-    output.writeInteger(Int32(truncatingIfNeeded: value.count))
-    writeMasked(UnsafeRawBufferPointer(rebasing: value[..<at]), into: &output)
-    output.writeBytes(UnsafeRawBufferPointer(rebasing: value[at...]))
+    guard let from = value.baseAddress, value.count > 0 else { return true }
+    output.copyMemory(from: from, byteCount: value.count)
+    for index in hiddenRange(of: masked) where !keeping.contains(.format) || !PartialMask.isFormat(value[index]) {
+      output.storeBytes(of: PartialMask.star, toByteOffset: index, as: UInt8.self)
+    }
     return true
   }
 
-  private func writeMasked(_ value: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
-    let hidden = hiddenRange(of: value.count)
-    output.writeBytes(UnsafeRawBufferPointer(rebasing: value[..<hidden.lowerBound]))
-    if keeping.contains(.format) {
-      for byte in value[hidden] { output.writeInteger(PartialMask.isFormat(byte) ? byte : PartialMask.star) }
-    } else {
-      output.writeRepeatingByte(PartialMask.star, count: hidden.count)
+  private static func isASCII(_ value: UnsafeRawBufferPointer) -> Bool {
+    var at = 0
+    while at + 8 <= value.count {
+      if value.loadUnaligned(fromByteOffset: at, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
+      at += 8
     }
-    output.writeBytes(UnsafeRawBufferPointer(rebasing: value[hidden.upperBound...]))
+    return value[at...].allSatisfy { $0 < 0x80 }
   }
 
   /// Neither a letter nor a digit.
