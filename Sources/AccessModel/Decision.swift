@@ -12,9 +12,26 @@ public struct Obligations: Hashable, Sendable {
   /// The narrowest limit that the rules set to the rows of its results; nil for none.
   public var limit: RowLimit?
 
-  public init(rules: [String] = [], limit: RowLimit? = nil) {
+  /// Masked columns are compared with constants, which is to be counted before it happens.
+  public var comparisons: [Comparison]
+
+  /// How many constants a statement compares columns with that a rule masks.
+  public struct Comparison: Hashable, Sendable {
+    public var rule: String
+    public var constants: Int
+    /// How many one person may compare with in an hour.
+    public var perHour: Int
+    public init(rule: String, constants: Int, perHour: Int) {
+      self.rule = rule
+      self.constants = constants
+      self.perHour = perHour
+    }
+  }
+
+  public init(rules: [String] = [], limit: RowLimit? = nil, comparisons: [Comparison] = []) {
     self.rules = rules
     self.limit = limit
+    self.comparisons = comparisons
   }
 }
 

@@ -22,9 +22,19 @@ public struct Enforcer {
   private let session: AuditedSession
   private let audit: any AuditSink
   private let values: ValueScope
+  private let budget: (any ComparisonBudget)?
+  private let uses = MaskedUses()
+  /// Columns that masks name and that are not there, as whoever reads the catalogue says.
+  public var missing: [MissingColumn] = []
 
-  /// - Parameter values: what of bound values may be recorded; by default none of those that a mask might apply to.
-  public init(session: String, policy: ScopedPolicy, audit: any AuditSink, values: ValueScope = ValueScope()) {
+  /// - Parameters:
+  ///   - values: what of bound values may be recorded; by default none of those that a mask might apply to.
+  ///   - budget: who counts comparisons with masked columns; without it none is allowed that has to be counted.
+  public init(
+    session: String, policy: ScopedPolicy, audit: any AuditSink, values: ValueScope = ValueScope(),
+    budget: (any ComparisonBudget)? = nil
+  ) {
+    self.budget = budget
     self.session = AuditedSession(session)
     self.policy = policy
     self.audit = audit
@@ -36,6 +46,7 @@ public struct Enforcer {
   public mutating func replacePolicy(_ policy: ScopedPolicy) {
     self.policy = policy
     values.adopt(policy)
+    uses.removeAll()
   }
 
   /// Decides a command that has just come.
@@ -44,7 +55,11 @@ public struct Enforcer {
     if policy.needsEstimate(of: command) { return .needsEstimate }
     switch evaluation.decision {
     case .permit(let obligations):
-      guard let limit = obligations.limit, command.stage == .execute else { return permit(id, command) }
+      guard command.stage == .execute else { return permit(id, command) }
+      if !obligations.comparisons.isEmpty {
+        return permit(id, command, counting: obligations.comparisons, limit: obligations.limit)
+      }
+      guard let limit = obligations.limit else { return permit(id, command) }
       return permit(id, command, rule: "", limit: limit)
     case .deny(let denial): return refuseAtOnce(id, command, refusal(of: command, denial))
     case .hold(let requirement):
@@ -114,7 +129,11 @@ public struct Enforcer {
 
   private func evaluate(_ command: Command) -> Evaluation {
     if let denial = denial(whatever: command.facts.shape.summary) { return Evaluation(denial) }
-    return policy.evaluate(command)
+    guard policy.mayMask else { return policy.evaluate(command) }
+    if !missing.isEmpty, let denial = missing.lazy.compactMap({ $0.denial(of: command.footprint) }).first {
+      return Evaluation(denial)
+    }
+    return policy.evaluate(command, uses.find(command.facts.shape, policy))
   }
 
   /// What is refused whatever access and rules say.
@@ -147,6 +166,28 @@ public struct Enforcer {
       try audit.permitted(id, command, in: session, policy: policy.hash, values: values.disclosure(of: command))
       return .forward(Permit(for: id))
     } catch { return unrecorded() }
+  }
+
+  /// Masked columns are compared with constants: recorded as what it is, if it is still allowed.
+  private func permit(
+    _ id: CommandID, _ command: Command, counting comparisons: [Obligations.Comparison], limit: RowLimit?
+  ) -> Ruling {
+    for comparison in comparisons {
+      guard budget?.take(comparison, by: policy.subject.user) == true else {
+        let denial = Denial(
+          rule: comparison.rule,
+          reason: "masked columns may be compared with \(comparison.perHour) constants in an hour, and these are more",
+          hint: "Wait, or ask somebody who sees the column unmasked.")
+        return refuse(id, command, Refusal(.denied, denial))
+      }
+    }
+    let rules = comparisons.map(\.rule) + (limit.map { [$0.rule] } ?? [])
+    let count = comparisons.map(\.constants).max() ?? 0
+    let reason =
+      "compares masked columns with \(count) \(count == 1 ? "constant" : "constants")"
+      + (limit.map { "; at most \($0.rows) rows" } ?? "")
+    guard record(id, command, .permit, rule: rules.joined(separator: ","), reason: reason) else { return unrecorded() }
+    return .forward(Permit(for: id, limit: limit))
   }
 
   private func permit(

@@ -8,13 +8,29 @@ extension Command {
   /// any of them has one in its place. Where lineage and backend disagree on a stored column, lineage is not believed.
   public func sourced(_ columns: [ResultColumn]) -> [ResultColumn] {
     guard let sources = sources(columns) else { return columns }
-    return zip(columns, sources).map { column, source in
-      guard column.source == nil else { return column }
+    let isDoubtful = disagreements(columns)
+    return columns.indices.map { index in
+      var column = columns[index]
       switch column.origin {
-      case .computed: return ResultColumn(name: column.name, origin: .computed, source: source)
-      case .unresolved: return ResultColumn(name: column.name, origin: .unresolved, source: source)
-      case .column: return column
+      case .computed, .unresolved: if column.source == nil { column.source = sources[index] }
+      case .column:
+        // It is what the backend says, or whatever else the statement may touch.
+        if isDoubtful[index] { column.source = ValueSource((column.source?.columns ?? .none).union(.footprint)) }
       }
+      return column
+    }
+  }
+
+  /// For each column whether the backend says that it is stored, and lineage says that it comes from elsewhere. What a text
+  /// of several statements returns is not told apart.
+  private func disagreements(_ columns: [ResultColumn]) -> [Bool] {
+    guard case .sql(let detail) = detail, detail.statements.count == 1,
+      let outputs = detail.statements[0].lineage.outputs
+    else { return columns.map { _ in false } }
+    guard outputs.count == columns.count else { return columns.map { _ in true } }
+    return zip(columns, outputs).map { column, output in
+      guard case .column(let path) = column.origin else { return false }
+      return output.columns.extent == .listed && !output.columns.columns.contains(StoredColumn(path))
     }
   }
 

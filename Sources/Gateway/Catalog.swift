@@ -46,9 +46,10 @@ struct Catalog: Sendable {
       accesses.filter { access in
         guard access.resource.kind == .relation, let name = access.resource.path.last ?? nil else { return true }
         let schema = access.resource.path.count > 1 ? access.resource.path[access.resource.path.count - 2] : nil
-        let known = (oids[name] ?? []).compactMap { relations[$0] }
-          .filter { schema == nil || $0.schema == schema }
-        return known.isEmpty || known.contains { $0.isMasked(by: policy) }
+        let known = (oids[name] ?? []).filter { schema == nil || relations[$0]?.schema == schema }
+        // A column of another name may be one that a mask has met.
+        return known.isEmpty
+          || known.contains { snapshot.hasFormerNames($0) || relations[$0]?.isMasked(by: policy) ?? true }
       })
   }
 }
@@ -131,11 +132,29 @@ final class CatalogCache: Sendable {
 
   func find(_ key: Key) -> Catalog? { slots.withLockedValue { $0[key] }?.catalog }
 
+  /// Another policy asks other things of it.
+  func invalidateAll() {
+    for slot in slots.withLockedValue({ Array($0.values) }) { slot.invalidate() }
+  }
+
   /// The schema changed, by whatever account: what is known of the database is out of date.
   func invalidate(_ key: Key) {
     let all = slots.withLockedValue { slots in
       slots.filter { $0.key.connection == key.connection && $0.key.database == key.database }.map(\.value)
     }
     for slot in all { slot.invalidate() }
+  }
+}
+
+extension Catalog {
+  /// Columns that masks of this policy name whole, and that are not there in a relation that is.
+  func missingColumns(of policy: ScopedPolicy) -> [MissingColumn] {
+    policy.wholeColumns.filter { column in
+      let found = (oids[column.path[1]] ?? []).filter { relations[$0]?.schema == column.path[0] }
+      return found.contains { oid in
+        !(relations[oid]?.columns.values.contains(column.path[2]) ?? true)
+          && !snapshot.isFormerName(column.path, of: oid)
+      }
+    }
   }
 }

@@ -1,3 +1,4 @@
+import AccessModel
 import Postgres
 import SQLAnalysis
 
@@ -37,6 +38,10 @@ struct CatalogBuilder {
     case ("K", 2):
       guard let attribute = Int16(row[2]) else { throw Malformed() }
       contents.uniqueColumns[try number(row[1]), default: []].insert(attribute)
+    case ("X", 4):
+      guard let attribute = Int16(row[2]), let referred = Int16(row[4]) else { throw Malformed() }
+      contents.references[try number(row[1]), default: [:]][attribute, default: []].append(
+        CatalogSnapshot.ColumnNumber(relation: try number(row[3]), attribute: referred))
     case ("F", 8): try addRoutine(row)
     case ("L", 3): try addLink(row)
     case ("V", 3):
@@ -46,9 +51,11 @@ struct CatalogBuilder {
     }
   }
 
-  /// The catalogue, with all rows in it.
-  func finished() -> Catalog {
+  /// The catalogue, with all rows in it. `bind` is given the columns, and says what they went by before.
+  func finished(_ bind: (Catalog) -> [UInt32: [Int16: [StoredColumn]]] = { _ in [:] }) -> Catalog {
     var catalog = catalog
+    var contents = contents
+    contents.formerNames = bind(catalog)
     catalog.snapshot = CatalogSnapshot(contents)
     return catalog
   }

@@ -9,7 +9,7 @@ enum CatalogQuery {
       stamp(of: "pg_proc", "oid >= 16384"), stamp(of: "pg_rewrite", "oid >= 16384"),
       stamp(of: "pg_operator", "oid >= 16384"), stamp(of: "pg_cast", "oid >= 16384"),
       stamp(of: "pg_namespace"), stamp(of: "pg_inherits", id: "inhrelid"),
-      stamp(of: "pg_auth_members", id: "member"), stamp(of: "pg_extension"),
+      stamp(of: "pg_auth_members", id: "member"), stamp(of: "pg_extension"), stamp(of: "pg_constraint"),
     ].joined(separator: ", ") + ", current_user)"
 
   private static func stamp(of table: String, _ condition: String = "true", id: String = "oid") -> String {
@@ -46,6 +46,11 @@ enum CatalogQuery {
     ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid \
     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0 \
     WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid >= 16384
+    """,
+    // Foreign keys: a write to the first tells whether the second has the value.
+    """
+    SELECT 'X', c.conrelid, k.a, c.confrelid, k.b FROM pg_catalog.pg_constraint c \
+    CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k(a, b) WHERE c.contype = 'f'
     """,
     // Who asks, and which schemas that account may use.
     "SELECT 'U', current_user",

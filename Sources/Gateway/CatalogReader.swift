@@ -20,7 +20,14 @@ final class CatalogReader: StreamOwner {
   private var isComparing = false
   private var deadline: Scheduled<Void>?
 
-  private init(opening: BackendOpening, known: Catalog?, promise: EventLoopPromise<Catalog>) {
+  /// Columns that masks have bound, and what they went by then.
+  private let bind: (Catalog) -> [UInt32: [Int16: [StoredColumn]]]
+
+  private init(
+    opening: BackendOpening, known: Catalog?, promise: EventLoopPromise<Catalog>,
+    bind: @escaping (Catalog) -> [UInt32: [Int16: [StoredColumn]]]
+  ) {
+    self.bind = bind
     self.opening = opening
     self.known = known
     self.promise = promise
@@ -45,7 +52,10 @@ final class CatalogReader: StreamOwner {
       .init("client_encoding", "UTF8"),
     ]
     let opening = BackendOpening(target: target, parameters: parameters, keys: context.backendKeys, pool: context.pool)
-    let reader = CatalogReader(opening: opening, known: known, promise: promise)
+    let key = ColumnBindings.Database(connection: target.settings.name, name: target.database)
+    let reader = CatalogReader(opening: opening, known: known, promise: promise) { catalog in
+      context.bindings.bind(catalog.relations, of: key, by: context.policy.document)
+    }
     stream.owner = reader
     let bound = NIOLoopBound((reader, stream), eventLoop: stream.reactor)
     reader.deadline = stream.reactor.scheduleTask(in: context.deadlines.catalog) {
@@ -113,7 +123,7 @@ final class CatalogReader: StreamOwner {
 
   /// What was asked for has come: the catalogue, or nil when its contents are still to be asked for.
   private func answered(_ stream: StreamSocket) -> Catalog? {
-    guard isComparing, var known, let builder else { return builder?.finished() }
+    guard isComparing, var known, let builder else { return builder?.finished(bind) }
     if builder.catalog.stamp == known.stamp {
       known.readAt = builder.catalog.readAt
       return known

@@ -34,14 +34,19 @@ final class GatewayContext: Sendable {
   let desk: ApprovalDesk
   /// Of values that masks hash.
   let maskKey: MaskKey
+  /// Masked columns by their numbers.
+  let bindings: ColumnBindings
+  /// Of masked columns with constants.
+  let comparisons = HourlyComparisons()
   private let unauthenticated = NIOLockedValueBox(0)
   private let draining = Atomic(false)
 
   init(
     governing: Governing, data: String, store: Store, pool: NIOThreadPool, analyzer: LargeStackAnalyzer,
     desk: ApprovalDesk, maskKey: MaskKey, deadlines: Deadlines,
-    capacity: Capacity, limits: Limits, followsNames: Bool = true, logger: Logger
+    capacity: Capacity, limits: Limits, bindings: ColumnBindings, followsNames: Bool = true, logger: Logger
   ) {
+    self.bindings = bindings
     self.governing = NIOLockedValueBox(governing)
     self.data = data
     self.store = store

@@ -70,7 +70,8 @@ public final class GatewayServer: Sendable {
         data: data, store: store, pool: pool, analyzer: LargeStackAnalyzer(),
         desk: ApprovalDesk(store: store, limit: options.capacity.held),
         maskKey: try MaskKeyFile.load(data: data), deadlines: options.deadlines,
-        capacity: options.capacity, limits: options.limits, followsNames: options.followsNames,
+        capacity: options.capacity, limits: options.limits,
+        bindings: try ColumnBindings(store, pool: pool, logger: logger), followsNames: options.followsNames,
         logger: logger)
     } catch let error as AuditFailure {
       throw GatewayFailure(error.message, hint: "Stop the other gateway, or give this one a data folder of its own.")

@@ -23,15 +23,20 @@ extension PostgresConnection {
     _ columns: [ResultColumn], of id: CommandID, _ relay: Relay, _ catalog: Catalog?
   ) -> MaskPlan {
     let policy = relay.enforcer.policy
-    // Only expressions ask where the command's values come from, and that is the costly question.
-    guard columns.contains(where: { $0.origin == .computed || $0.origin == .unresolved }) else {
-      return policy.maskPlan(for: columns)
-    }
     guard let facts = relay.underWay.find(id)?.facts else { return policy.maskPlan(for: columns) }
     let command = Command(facts: facts)
     return policy.maskPlan(
       for: command.sourced(columns).map { catalog?.believed($0) ?? $0.withoutSource },
       touching: catalog?.maskable(command.resultFootprint, under: policy) ?? .everything)
+  }
+
+  /// Finds out which columns masks name that are not there, once for each reading of the catalogue.
+  func lookForMaskedColumns(_ relay: Relay) {
+    guard let version = relay.names?.columnsVersion, version != relay.columnsVersion,
+      let catalog = context.catalogs.find(relay.target.catalogKey)
+    else { return }
+    relay.columnsVersion = version
+    relay.enforcer.missing = catalog.missingColumns(of: relay.enforcer.policy)
   }
 
   private func freshCatalog(_ relay: Relay) -> Catalog? {

@@ -131,7 +131,8 @@ extension PostgresConnection {
         bindsToPath: policy.mayHold || policy.asksForRows,
         reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "",
         replication: replication, limits: context.limits),
-      enforcer: Enforcer(session: name, policy: policy, audit: state.lane, values: valueScope(target)),
+      enforcer: Enforcer(
+        session: name, policy: policy, audit: state.lane, values: valueScope(target), budget: context.comparisons),
       target: target, backendAddress: address, backendKey: ready.key, backendIsEncrypted: backend?.tls != nil)
     relay.names = names
     relay.recorder = recorder

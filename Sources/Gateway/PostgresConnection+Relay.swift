@@ -59,6 +59,7 @@ extension PostgresConnection {
     if let refusal = refusalOfRecording(relay) {
       return try apply(relay.enforcer.withdraw(id, command, refusal), id, command, relay)
     }
+    if relay.session.isMaskable { lookForMaskedColumns(relay) }
     guard relay.approved == nil else { return try apply(decideApproved(id, command, relay), id, command, relay) }
     try apply(relay.enforcer.admit(id, command), id, command, relay)
   }

@@ -62,6 +62,8 @@ final class PostgresConnection {
     var underWay = CommandsUnderWay()
     /// Present when names matter to the policy.
     var names: SessionAnalyses?
+    /// The reading of the catalogue in which the columns of masks were looked for.
+    var columnsVersion: UInt64?
     /// Of the session's count, as far as the catalogue has been told.
     var toldDefinitions: UInt64 = 0
     /// nil where results are not recorded.

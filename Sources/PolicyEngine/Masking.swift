@@ -6,6 +6,8 @@ struct ScopedMask: Sendable, Hashable {
   var columns: [ColumnPattern]
   /// Patterns of the tables that the columns belong to; nil when any table may have one.
   var tables: [NamePattern]?
+  /// Those of the columns that are named whole: `[schema, relation, column]`.
+  var whole: [[String]]
   var mask: Mask
   var predicates: ColumnMask.Predicates
   var isShadow: Bool
@@ -16,6 +18,7 @@ struct ScopedMask: Sendable, Hashable {
     mask = columnMask.mask
     predicates = columnMask.predicates
     isShadow = rule.mode == .shadow
+    whole = columnMask.columns.map(\.parts).filter { $0.count == 3 && !$0.joined().contains("*") }
     let parents = columnMask.columns.map { NamePattern($0.parts.dropLast().joined(separator: ".")) }
     tables = parents.contains(nil) ? nil : parents.compactMap { $0 }
   }

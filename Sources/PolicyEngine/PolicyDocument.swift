@@ -144,8 +144,17 @@ public struct ColumnMask: Sendable, Hashable {
 
   /// Whether statements may compare, sort or group by the columns: a value that is not shown can be guessed so
   /// (DECISIONS 17).
-  public enum Predicates: String, Hashable, Sendable, CaseIterable {
-    case deny, allow
+  public enum Predicates: Sendable, Hashable {
+    case deny
+    /// WHERE may compare them with constants for equality: with so many in one statement, and so many of one person
+    /// within an hour.
+    case equality(constants: Int, perHour: Int)
+    case allow
+
+    /// In one statement; more is never allowed.
+    public static let mostConstants = 10
+    /// Within an hour, where the rule does not say.
+    public static let defaultPerHour = 60
   }
 
   public init(columns: [NamePattern], mask: Mask, predicates: Predicates = .deny) {

@@ -71,7 +71,9 @@ public struct ScopedPolicy: Sendable {
   /// The decision, with the names of all rules that met the command.
   ///
   /// The strongest wins: deny, then hold, then permit; the order of rules does not matter. Two approve rules both ask.
-  public func evaluate(_ command: Command) -> Evaluation {
+  ///
+  /// - Parameter use: what masks say of the command's shape, by this policy; nil to have it found out.
+  public func evaluate(_ command: Command, _ use: MaskedUse? = nil) -> Evaluation {
     guard let granted, granted.isSuperset(of: command.effects) else {
       return Evaluation(.deny(accessDenial(command)), rules: [])
     }
@@ -98,13 +100,16 @@ public struct ScopedPolicy: Sendable {
       case .limit(let more): limit = limit.map { $0.rows <= more.rows ? $0 : more } ?? more
       }
     }
-    if denial == nil, let hidden = maskDenial(command) {
+    // Nobody counts what is refused already.
+    let use = denial == nil && mayMask ? use ?? maskedUse(of: command.facts.shape) : nil
+    if let hidden = use?.denial {
       denial = hidden
       met.append(hidden.rule)
     }
     if let denial { return Evaluation(.deny(denial), rules: met) }
     if let requirement { return Evaluation(.hold(requirement), rules: met, limit: limit) }
-    return Evaluation(.permit(Obligations(rules: met, limit: limit)), rules: met, limit: limit)
+    let obligations = Obligations(rules: met, limit: limit, comparisons: use?.comparisons ?? [])
+    return Evaluation(.permit(obligations), rules: met, limit: limit)
   }
 
   /// Whether the decision on a command hangs on how many rows it touches, and nobody has asked yet (DECISIONS 4).

@@ -114,8 +114,22 @@ public final class CatalogSnapshot: Sendable {
     public var viewTrees: [UInt32: String] = [:]
     /// Attribute numbers of columns that a unique index covers.
     public var uniqueColumns: [UInt32: Set<Int16>] = [:]
+    /// Columns that a foreign key ties to others.
+    public var references: [UInt32: [Int16: [ColumnNumber]]] = [:]
+    /// What columns went by before, which rules may still name them by (DECISIONS 5).
+    public var formerNames: [UInt32: [Int16: [StoredColumn]]] = [:]
 
     public init() {}
+  }
+
+  /// A column by its numbers.
+  public struct ColumnNumber: Hashable, Sendable {
+    public var relation: UInt32
+    public var attribute: Int16
+    public init(relation: UInt32, attribute: Int16) {
+      self.relation = relation
+      self.attribute = attribute
+    }
   }
 
   /// A routine by its name, all overloads together.
@@ -142,6 +156,8 @@ public final class CatalogSnapshot: Sendable {
   private let columns: [UInt32: [Column]]
   let viewTrees: [UInt32: String]
   private let uniqueColumns: [UInt32: Set<Int16>]
+  let references: [UInt32: [Int16: [ColumnNumber]]]
+  let formerNames: [UInt32: [Int16: [StoredColumn]]]
   /// What columns come from, worked out when first asked for.
   let origins = Mutex<[UInt32: [Int16: ValueSource]]>([:])
 
@@ -163,6 +179,8 @@ public final class CatalogSnapshot: Sendable {
     columns = contents.columns.mapValues { $0.sorted { $0.attribute < $1.attribute } }
     viewTrees = contents.viewTrees
     uniqueColumns = contents.uniqueColumns
+    references = contents.references
+    formerNames = contents.formerNames
   }
 
   /// The schemas that a role may use; nil when that is not known.

@@ -12,6 +12,9 @@ extension CatalogSnapshot {
     "statistics_name", "statistics_owner", "stxoid", "stxdinherit", "attnames", "kinds", "exprs", "expr",
   ]
 
+  /// Single columns that quote what others have sent.
+  private static let quotes: Set<String> = ["pg_stat_activity.query", "pg_stat_statements.query"]
+
   /// Where the values of a relation's columns come from, by attribute number; each column is among its own sources.
   /// nil when nothing is known of the relation.
   public func sources(of oid: UInt32) -> [Int16: ValueSource]? {
@@ -23,10 +26,34 @@ extension CatalogSnapshot {
     return found
   }
 
+  /// True when a column of the relation is known by what it was called before.
+  public func hasFormerNames(_ oid: UInt32) -> Bool { formerNames[oid] != nil }
+
+  /// True when a column of the relation went by this path before.
+  public func isFormerName(_ path: [String], of oid: UInt32) -> Bool {
+    formerNames[oid]?.values.contains { $0.contains(StoredColumn(path)) } ?? false
+  }
+
   /// True when values of the column come from nowhere but itself.
   public func isItsOwnSource(_ oid: UInt32) -> Bool {
-    guard standsAlone(oid), viewTrees[oid] == nil, let relation = relationsByOID[oid] else { return false }
+    guard standsAlone(oid), viewTrees[oid] == nil, formerNames[oid] == nil, let relation = relationsByOID[oid] else {
+      return false
+    }
     return relation.schema != "pg_catalog"
+  }
+
+  /// The columns in which a foreign key looks for what is stored in this one: a write tells whether it is there.
+  func references(of column: StoredColumn) -> ColumnSet {
+    guard !references.isEmpty, column.path.count == 3 else { return .none }
+    var found = ColumnSet.none
+    for relation in relations(named: column.path[1]) where relation.schema == column.path[0] {
+      for number in columns(of: relation.oid) ?? [] where number.name == column.path[2] {
+        for referred in references[relation.oid]?[number.attribute] ?? [] {
+          found.formUnion(sources(of: referred.relation)?[referred.attribute]?.columns ?? .everything)
+        }
+      }
+    }
+    return found
   }
 
   /// True when a unique index covers the column, so that a write can tell whether a value is there.
@@ -43,9 +70,13 @@ extension CatalogSnapshot {
   /// The column itself, or anything where it holds samples of others.
   fileprivate func itself(_ relation: Relation, _ column: Column) -> ValueSource {
     let path = StoredColumn(schema: relation.schema, relation: relation.name, column: column.name)
-    guard relation.schema == "pg_catalog", CatalogSnapshot.samples.contains(relation.name),
-      !CatalogSnapshot.sampleNames.contains(column.name)
-    else { return ValueSource(ColumnSet([path]), isCopy: true) }
+    let isSample =
+      relation.schema == "pg_catalog" && CatalogSnapshot.samples.contains(relation.name)
+      && !CatalogSnapshot.sampleNames.contains(column.name)
+    guard isSample || CatalogSnapshot.quotes.contains("\(relation.name).\(column.name)") else {
+      let former = formerNames[relation.oid]?[column.attribute] ?? []
+      return ValueSource(ColumnSet(Set(former + [path])), isCopy: true)
+    }
     return ValueSource(ColumnSet([path], .everything))
   }
 }

@@ -119,8 +119,10 @@ extension LineageWalk {
       guard column.source.isCopy, column.source.columns.extent == .listed else {
         return CopyTerms.Column(name: column.name)
       }
-      let types = Set(column.source.columns.columns.map { names.snapshot.column($0)?.type ?? 0 })
-      let modifiers = Set(column.source.columns.columns.map { names.snapshot.column($0)?.modifier ?? -1 })
+      // A path that the column went by before is none of a column.
+      let known = column.source.columns.columns.compactMap { names.snapshot.column($0) }
+      let types = Set(known.map(\.type))
+      let modifiers = Set(known.map(\.modifier))
       return CopyTerms.Column(
         name: column.name, type: types.count == 1 ? types.first ?? 0 : 0,
         modifier: modifiers.count == 1 ? modifiers.first ?? -1 : -1)

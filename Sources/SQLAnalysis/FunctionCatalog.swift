@@ -9,9 +9,12 @@ public struct FunctionCatalog: Hashable, Sendable {
   public struct Entry: Hashable, Sendable {
     public var name: NamePattern
     public var effects: Effects
-    public init(name: NamePattern, effects: Effects) {
+    /// Stored columns whose values it may return, besides what it is given.
+    public var reads: ColumnSet
+    public init(name: NamePattern, effects: Effects, reads: ColumnSet = .everything) {
       self.name = name
       self.effects = effects
+      self.reads = reads
     }
   }
   public var entries: [Entry]
@@ -28,6 +31,14 @@ public struct FunctionCatalog: Hashable, Sendable {
       effects = (effects ?? .call).union(entry.effects)
     }
     return effects
+  }
+}
+
+extension FunctionCatalog {
+  /// What this routine may return of stored columns, by all entries that certainly name it; anything without one.
+  func reads(schema: String?, name: String) -> ColumnSet {
+    let named = entries.filter { $0.name.mustMatch([schema, name]) }
+    return named.isEmpty ? .everything : named.reduce(into: .none) { $0.formUnion($1.reads) }
   }
 }
 

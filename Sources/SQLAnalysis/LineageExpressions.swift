@@ -38,7 +38,12 @@ extension LineageWalk {
         }
       case .windowDef, .sortBy, .inferClause, .indexElem: push(part, part.use.union(.predicate), &work)
       case .aIndirection: indirection(part, scope, &value, &work)
-      case .typeCast, .collateClause: push(part, part.use, &work, except: .typeName, .collname)
+      case .typeCast:
+        push(part, isTotal(cast: node) ? part.use : part.use.union(.predicate), &work, except: .typeName)
+      case .collateClause: push(part, part.use, &work, except: .collname)
+      case .xmlExpr:
+        let isTotal = ["IS_XMLELEMENT", "IS_XMLCONCAT", "IS_XMLFOREST"].contains(tape.text(node, .op) ?? "")
+        push(part, isTotal ? part.use : part.use.union(.predicate), &work)
       case .selectStmt: take(query(node, scope).all, part.use, &value)
       case .aConst, .paramRef, .setToDefault, .currentOfExpr, .sqlValueFunction, .typeName, .text, .number, .yes, .no,
         .null, .string, .integer, .float, .boolean, .bitString, .aStar, .alias, .columnDef:
@@ -82,7 +87,7 @@ extension LineageWalk {
   private static let systemColumns: Set<String> = ["ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"]
 
   /// What a reference stands for; whole rows carry all their columns.
-  private func column(_ node: UInt32, _ scope: LineageScope) -> ValueSource {
+  func column(_ node: UInt32, _ scope: LineageScope) -> ValueSource {
     let fields = tape.child(node, .fields)
     if fields == 0 { return ValueSource(scope.everything) }
     var parts: [String] = []
@@ -147,16 +152,20 @@ extension LineageWalk {
 
 /// What decides something, and what calls code.
 extension LineageWalk {
-  /// Operators that compute a value of their operands, and can be told nothing from but that value.
-  private static let computing: Set<String> = [
-    "+", "-", "*", "/", "%", "^", "|/", "||/", "||", "->", "->>", "#>", "#>>", "#-", "&", "|", "#", "<<", ">>", "@",
-  ]
-
-  /// True for operators that compare, and for those that are not known.
+  /// True for operators that compare, for those that can fail, and for those that are not known.
   private func compares(_ node: UInt32) -> Bool {
     guard tape.text(node, .kind) == "AEXPR_OP", let parts = tape.names(tape.child(node, .name)), let last = parts.last
     else { return true }
-    return !LineageWalk.computing.contains(tape.text(last))
+    return !TotalFunctions.operators.contains(tape.text(last))
+  }
+
+  /// True when the cast gives a value for each that there is.
+  private func isTotal(cast node: UInt32) -> Bool {
+    let type = tape.child(node, .typeName)
+    guard type != 0, !tape.has(type, .arrayBounds), let parts = tape.names(tape.child(type, .names)),
+      let last = parts.last
+    else { return false }
+    return TotalFunctions.types.contains(tape.text(last))
   }
 
   private mutating func subLink(
@@ -186,6 +195,9 @@ extension LineageWalk {
     "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared", "pg_notify",
   ]
 
+  /// Those that return what others have sent.
+  private static let quoting: Set<String> = ["pg_stat_get_activity", "pg_stat_get_backend_activity"]
+
   private mutating func function(
     _ part: Part, _ scope: LineageScope, _ value: inout ColumnSet, _ work: inout [Part]
   ) {
@@ -197,9 +209,30 @@ extension LineageWalk {
     let (carried, use) = call(schema, name, isTelling: !unnestsRows(part.node, name))
     take(carried, part.use.subtracting(.rows), &value)
     let outer = part.use.contains(.rows) ? part.use.subtracting(.rows).union(.predicate) : part.use
+    let total = schema == nil || schema == "pg_catalog" ? TotalFunctions.arguments(name) : nil
     for child in tape.children(part.node) where tape[child].field != .funcname {
+      if tape[child].field == .args, !use.contains(.predicate) {
+        push(arguments: child, outer.union(use), total, &work)
+        continue
+      }
       let decides = tape[child].field == .aggFilter || tape[child].field == .aggOrder || tape[child].field == .over
       work.append(Part(node: child, use: outer.union(use).union(decides ? .predicate : .plain)))
+    }
+  }
+
+  /// Arguments of a function; those that can make it fail decide something.
+  private func push(
+    arguments list: UInt32, _ use: ValueUse, _ total: TotalFunctions.Arguments?, _ work: inout [Part]
+  ) {
+    for (index, argument) in tape.children(list).enumerated() {
+      let isPlain =
+        switch total {
+        case .all: true
+        case .first: index == 0
+        case .rest: index > 0
+        case nil: false
+        }
+      work.append(Part(node: argument, use: isPlain ? use : use.union(.predicate)))
     }
   }
 
@@ -229,6 +262,8 @@ extension LineageWalk {
         use.formUnion(.predicate)
       }
       if LineageWalk.leaving.contains(name) { use = .sink }
+      // Other people's statements, with the values in them.
+      if LineageWalk.quoting.contains(name) { carried = .everything }
     case .writes, .administers: use = .sink
     case .dangerous: return (.everything, .sink)
     case nil: break
@@ -236,15 +271,19 @@ extension LineageWalk {
     if schema == "pg_catalog", builtin != nil { return (carried, use) }
     if names.scope.routines.contains(name) { return (.everything, .sink) }
     let found = names.routines(schema, name, usesPath: usesPath)
-    if found.isEmpty, builtin == nil { return (.everything, .sink) }
+    if found.isEmpty, builtin == nil {
+      // What is declared without a schema covers what is not found, too.
+      guard functions.effects(schema: schema, name: name) != nil else { return (.everything, .sink) }
+      return (functions.reads(schema: schema, name: name), .predicate)
+    }
     for routine in found {
       if functions.effects(schema: routine.schema, name: routine.name) != nil {
-        carried.formUnion(.everything)
+        carried.formUnion(functions.reads(schema: routine.schema, name: routine.name))
         use.formUnion(.predicate)
         continue
       }
       switch routine.body {
-      case .trusted: break
+      case .trusted: use.formUnion(.predicate)
       case .unknown:
         carried.formUnion(.everything)
         use = .sink
@@ -267,6 +306,8 @@ extension LineageWalk {
     if body.effects.isUnknown || !body.effects.isSubset(of: .read) { use = .sink }
     carried.formUnion(body.effects.isUnknown ? .everything : body.lineage.touched)
     predicates.formUnion(body.lineage.predicates)
+    // Whoever calls it gives the constants, as many as there are rows.
+    predicates.formUnion(body.lineage.tests)
     copies.formUnion(body.lineage.copies)
     touched.formUnion(body.lineage.touched)
   }

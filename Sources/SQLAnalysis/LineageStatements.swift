@@ -10,7 +10,7 @@ extension LineageWalk {
       rows = combined(node, scope)
     } else {
       from(tape.child(node, .fromClause), scope)
-      predicate(tape.child(node, .whereClause), scope)
+      condition(tape.child(node, .whereClause), scope)
       rows = outputs(tape.child(node, .targetList), scope)
       group(tape.child(node, .groupClause), scope, rows)
       predicate(tape.child(node, .havingClause), scope)
@@ -170,6 +170,8 @@ extension LineageWalk {
       }
     }
     if columns.isEmpty { note(rows.all, .sink) }
+    // Which columns there are is not known for certain.
+    if named == nil, tables.rows.rest != nil { predicates.formUnion(told(target, nil)) }
     scope.tables = tables
     conflict(tape.child(node, .onConflictClause), target, tables, scope)
     scope.tables = tables
@@ -203,7 +205,7 @@ extension LineageWalk {
   mutating func update(_ node: UInt32, _ scope: LineageScope) -> SourceRows {
     let target = changed(node, scope)
     from(tape.child(node, .fromClause), scope)
-    predicate(tape.child(node, .whereClause), scope)
+    condition(tape.child(node, .whereClause), scope)
     assignments(tape.child(node, .targetList), target, scope)
     return outputs(tape.child(node, .returningList), scope)
   }
@@ -211,7 +213,7 @@ extension LineageWalk {
   mutating func delete(_ node: UInt32, _ scope: LineageScope) -> SourceRows {
     _ = changed(node, scope)
     from(tape.child(node, .usingClause), scope)
-    predicate(tape.child(node, .whereClause), scope)
+    condition(tape.child(node, .whereClause), scope)
     return outputs(tape.child(node, .returningList), scope)
   }
 
@@ -262,23 +264,47 @@ extension LineageWalk {
     var copied = columns
     if let column = stored(target, name) {
       copied.remove(column.path)
+      for former in column.former { copied.remove(former) }
       touched.formUnion(ColumnSet([column.path]))
-      predicates.formUnion(column.unique)
     }
+    predicates.formUnion(told(target, name))
     note(copied, .plain)
     copies.formUnion(copied)
     touched.formUnion(columns)
   }
 
-  /// The column of a relation by its name, with whether a write can tell its values apart.
-  private func stored(_ target: UInt32, _ name: String) -> (path: StoredColumn, unique: ColumnSet)? {
+  /// The column of a relation that is certainly meant, by its name, with what it went by before.
+  private func stored(_ target: UInt32, _ name: String) -> (path: StoredColumn, former: [StoredColumn])? {
     guard target != 0, let relation = self.stored(target),
       let column = names.snapshot.columns(of: relation.oid)?.first(where: { $0.name == name })
     else { return nil }
     let path = StoredColumn(schema: relation.schema, relation: relation.name, column: name)
-    // Through a view it is the column behind it.
-    let behind = names.snapshot.sources(of: relation.oid)?[column.attribute]?.columns.columns ?? [path]
-    return (path, ColumnSet(behind.filter { names.snapshot.isUnique($0) }))
+    return (path, names.snapshot.formerNames[relation.oid]?[column.attribute] ?? [])
+  }
+
+  /// What a write to columns of a relation tells, those of that name or all: whether a value is there already, or in the
+  /// column that a foreign key names. Of all relations that may be meant.
+  func told(_ target: UInt32, _ name: String?) -> ColumnSet {
+    var told = ColumnSet.none
+    for relation in candidates(target) {
+      for column in names.snapshot.columns(of: relation.oid) ?? [] where name == nil || column.name == name {
+        let path = StoredColumn(schema: relation.schema, relation: relation.name, column: column.name)
+        // Through a view it is the column behind it.
+        let behind = names.snapshot.sources(of: relation.oid)?[column.attribute]?.columns.columns ?? [path]
+        told.formUnion(ColumnSet(behind.filter { names.snapshot.isUnique($0) }))
+        for column in behind { told.formUnion(names.snapshot.references(of: column)) }
+      }
+    }
+    return told
+  }
+
+  /// Every relation of the catalogue that the name may stand for.
+  private func candidates(_ target: UInt32) -> [CatalogSnapshot.Relation] {
+    guard target != 0, let name = tape.text(target, .relname) else { return [] }
+    switch names.relation(tape.text(target, .schemaname), name, usesPath: usesPath) {
+    case .known(let relation): return [relation]
+    case .own(_, let candidates), .open(let candidates, _): return candidates
+    }
   }
 
   func stored(_ target: UInt32) -> CatalogSnapshot.Relation? {
@@ -295,11 +321,15 @@ extension LineageWalk {
 
   /// Columns of a relation whose values a write tells apart, among those named or all.
   func uniqueColumns(_ target: UInt32, _ names: [String]?) -> ColumnSet {
-    guard let relation = stored(target) else { return .none }
-    let unique = self.names.snapshot.uniqueColumns(of: relation.oid)
-    let columns = (self.names.snapshot.columns(of: relation.oid) ?? [])
-      .filter { unique.contains($0.attribute) && (names?.contains($0.name) ?? true) }
-    return ColumnSet(
-      Set(columns.map { StoredColumn(schema: relation.schema, relation: relation.name, column: $0.name) }))
+    var found = ColumnSet.none
+    for relation in candidates(target) {
+      let unique = self.names.snapshot.uniqueColumns(of: relation.oid)
+      let columns = (self.names.snapshot.columns(of: relation.oid) ?? [])
+        .filter { unique.contains($0.attribute) && (names?.contains($0.name) ?? true) }
+      found.formUnion(
+        ColumnSet(
+          Set(columns.map { StoredColumn(schema: relation.schema, relation: relation.name, column: $0.name) })))
+    }
+    return found
   }
 }

@@ -17,6 +17,8 @@ struct LineageWalk {
   var predicates = ColumnSet.none
   var copies = ColumnSet.none
   var touched = ColumnSet.none
+  var tests = ColumnSet.none
+  var testedConstants = 0
   var steps = 0
   var isTooDeep = false
   /// How a COPY to the client writes its rows.
@@ -38,6 +40,8 @@ struct LineageWalk {
     lineage.predicates.formUnion(predicates)
     lineage.copies.formUnion(copies)
     lineage.touched.formUnion(touched)
+    lineage.tests.formUnion(tests)
+    lineage.testedConstants += testedConstants
     for part in [lineage.result, lineage.predicates, lineage.copies] { lineage.touched.formUnion(part) }
     return lineage
   }
@@ -47,7 +51,7 @@ struct LineageWalk {
     let value = list == 0 ? ColumnSet.none : expression(list, LineageScope(inside: nil))
     guard !isTooDeep, steps <= LineageWalk.stepLimit else { return .unknown }
     return StatementLineage(
-      outputs: nil, result: value, predicates: predicates, copies: copies, touched: touched.union(value))
+      outputs: nil, result: value, predicates: predicates.union(tests), copies: copies, touched: touched.union(value))
   }
 
   private mutating func find(_ node: UInt32, _ statement: SQLStatement) -> StatementLineage {
@@ -126,7 +130,8 @@ struct LineageWalk {
     }
     touched.formUnion(rows.all)
     guard isFrom else { return copied(rows, by: node) }
-    predicates.formUnion(uniqueColumns(relation, copiedNames(node)))
+    for name in copiedNames(node) ?? [] { predicates.formUnion(told(relation, name)) }
+    if copiedNames(node) == nil { predicates.formUnion(told(relation, nil)) }
     return .none
   }
 

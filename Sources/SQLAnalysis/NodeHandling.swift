@@ -68,12 +68,14 @@ extension NodeKind {
 
     // The schema. What holds code for later, which nobody has read, touches everything.
     case .createStmt, .indexStmt, .createDomainStmt, .createSeqStmt, .createSchemaStmt, .compositeTypeStmt,
-      .createEnumStmt, .createForeignTableStmt, .createPolicyStmt, .createStatsStmt, .ruleStmt:
+      .createEnumStmt, .createPolicyStmt, .createStatsStmt, .ruleStmt:
       StatementRule.define(.create)
     case .alterTableStmt, .alterDomainStmt, .alterSeqStmt, .alterObjectSchemaStmt, .alterTypeStmt, .alterEnumStmt,
       .alterPolicyStmt, .alterStatsStmt, .alterCollationStmt, .alterObjectDependsStmt:
       StatementRule.define(.alter)
-    case .createFunctionStmt, .createTrigStmt, .defineStmt, .createConversionStmt, .createCastStmt,
+    // A foreign table may show any other, also one of the same database.
+    case .createFunctionStmt, .createTrigStmt, .createForeignTableStmt, .defineStmt, .createConversionStmt,
+      .createCastStmt,
       .createOpClassStmt, .createOpFamilyStmt, .createRangeStmt:
       StatementRule.define(.create, everything: true)
     case .alterFunctionStmt, .alterOpFamilyStmt, .alterOperatorStmt, .alterTSDictionaryStmt,

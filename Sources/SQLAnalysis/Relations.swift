@@ -46,11 +46,13 @@ extension StatementWalk {
     case .known(let relation):
       touch(.relation(schema: relation.schema, relation.name), access)
       if defines { note(defined: name, in: [relation.schema]) }
+      touchFormer(relation.oid, access, in: names.snapshot)
       follow(relation, access, in: names)
     case .own(let own, let candidates):
       for schema in own.schemas { touch(.relation(schema: schema, name), access) }
       for relation in candidates {
         touch(.relation(schema: relation.schema, relation.name), access)
+        touchFormer(relation.oid, access, in: names.snapshot)
         follow(relation, access, in: names)
       }
       if defines { note(defined: name, in: own.schemas.union(candidates.map(\.schema))) }
@@ -62,7 +64,18 @@ extension StatementWalk {
       if schema == nil, usesPath, names.scope.path == nil { traits.needsPath = true }
       // What is made now cannot be there yet.
       if candidates.isEmpty, own == nil, !defines { traits.hasAbsentNames = true }
-      for relation in candidates { follow(relation, access, in: names) }
+      for relation in candidates {
+        touchFormer(relation.oid, access, in: names.snapshot)
+        follow(relation, access, in: names)
+      }
+    }
+  }
+
+  /// A relation with columns that are known by what it was called before is touched by that name, too.
+  private mutating func touchFormer(_ oid: UInt32, _ access: Effects, in catalog: CatalogSnapshot) {
+    guard let former = catalog.formerNames[oid] else { return }
+    for path in Set(former.values.joined().map { Array($0.path.dropLast()) }) where path.count == 2 {
+      touch(.relation(schema: path[0], path[1]), access)
     }
   }
 
@@ -101,6 +114,7 @@ extension StatementWalk {
     // A relation that is not there any more cannot be touched.
     guard let relation = catalog.relationsByOID[oid] else { return }
     touch(.relation(schema: relation.schema, relation.name), access)
+    touchFormer(oid, access, in: catalog)
     open.append((oid, access, goesDown))
     // The session may have put something behind it that the catalogue does not show.
     if let own = names?.scope.own.relations.find(relation.name) { reachBehind(own, access) }

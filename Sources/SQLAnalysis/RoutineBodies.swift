@@ -150,6 +150,8 @@ extension Analysis {
     var statement = detail.statements[0]
     statement.footprint = statement.footprint.union(cursor.footprint)
     statement.lineage = cursor.lineage
+    // They were compared by whoever declared it.
+    statement.lineage.testedConstants = 0
     return Analysis(
       text: text, effects: effects, footprint: statement.footprint, detail: SQLDetail(statements: [statement]),
       settings: settings, traits: traits)
@@ -168,6 +170,7 @@ struct DeclaredCursors {
       guard let cursor = tape.text(node, .portalname).flatMap({ known[$0] }) else { break }
       statement.footprint = statement.footprint.union(cursor.footprint)
       statement.lineage = cursor.lineage
+      statement.lineage.testedConstants = 0
     case _:
       // It may give names to other cursors.
       if statement.effects.isUnknown || !statement.effects.isDisjoint(with: [.execute, .call]) { known.removeAll() }

@@ -9,12 +9,31 @@ extension ConfigurationReader {
       guard var keys = MappingReader(entry, "the function", mistakes, .function) else { continue }
       let names = keys.require("name").flatMap { functionNames($0) }
       let effects = keys.require("effect", "Say what it may do, such as effect: read.").flatMap { functionEffects($0) }
+      let reads = keys.take("reads").map {
+        word($0, "reads", among: [("none", ColumnSet.none), ("anything", .everything)])
+      }
+      let returned = keys.take("returns")
+      let returns = returned.map(storedColumns)
+      if let returned, reads != nil {
+        mistakes.add(returned.place, "the function says both what it reads and what it returns", "Keep one of them.")
+      }
       keys.finish()
       guard let names, let effects else { continue }
+      let columns = (returns ?? reads ?? .everything) ?? .everything
       functions += names.map {
-        Located(value: FunctionDeclaration(name: $0.value, effects: effects), place: $0.place)
+        Located(value: FunctionDeclaration(name: $0.value, effects: effects, reads: columns), place: $0.place)
       }
     }
+  }
+
+  /// `schema.table.column`, each by its whole name.
+  private func storedColumns(_ value: YAMLValue) -> ColumnSet? {
+    guard let patterns = patterns(value, "returns", parts: 3, example: "\"public.orders.id\"") else { return nil }
+    guard patterns.allSatisfy({ $0.parts.count == 3 && !$0.description.contains("*") }) else {
+      return refuse(
+        value.place, "returns names whole columns", "Write each as schema.table.column, such as public.orders.id.")
+    }
+    return ColumnSet(Set(patterns.map { StoredColumn($0.parts) }))
   }
 
   private func functionNames(_ value: YAMLValue) -> [Located<NamePattern>]? {
@@ -70,7 +89,7 @@ extension ConfigurationReader {
 
   private func reportTwice(_ later: Located<FunctionDeclaration>, _ first: Located<FunctionDeclaration>) {
     let place = "\(first.place.file), line \(first.place.line)"
-    if later.value.effects == first.value.effects {
+    if later.value.effects == first.value.effects, later.value.reads == first.value.reads {
       mistakes.add(
         later.place, "function \"\(later.value.name)\" is written twice", "The first is in \(place).")
     } else {
@@ -91,6 +110,7 @@ extension FunctionDeclaration {
   /// Whether this says all that the other one does.
   fileprivate func covers(_ other: FunctionDeclaration) -> Bool {
     name.covers(other.name) && effects.isSuperset(of: other.effects)
+      && (reads == .everything || reads == other.reads)
   }
 }
 
@@ -116,5 +136,9 @@ extension MappingShape {
     [
       Key("name", .oneOrMore(.text), "`[schema.]function`; * stands for any run of characters.", required: true),
       Key("effect", .effects(), "What it may do.", required: true),
+      Key(
+        "reads", .words(["none", "anything"]),
+        "What it may return of stored columns, besides what it is given. Default: anything."),
+      Key("returns", .oneOrMore(.text), "The only stored columns that it may return: `schema.table.column`."),
     ])
 }

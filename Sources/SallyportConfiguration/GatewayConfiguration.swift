@@ -174,4 +174,12 @@ public struct BackendCredential: Sendable, Hashable {
 public struct FunctionDeclaration: Sendable, Hashable {
   public var name: NamePattern
   public var effects: Effects
+  /// Stored columns whose values it may return.
+  public var reads: ColumnSet
+
+  public init(name: NamePattern, effects: Effects, reads: ColumnSet = .everything) {
+    self.name = name
+    self.effects = effects
+    self.reads = reads
+  }
 }

@@ -15,14 +15,28 @@ extension ConfigurationReader {
       }
     }
     let mask = keys.require("with", "Say how, such as with: redact.").flatMap { self.mask($0) }
-    let predicates = keys.take("predicates").map { value in
-      word(
-        value, "predicates", among: [("deny", ColumnMask.Predicates.deny), ("allow", .allow)],
-        planned: ["equality"])
-    }
+    let predicates = keys.take("predicates").map(self.predicates)
     keys.finish()
     guard let columns, let mask else { return nil }
     return ColumnMask(columns: columns, mask: mask, predicates: (predicates ?? .deny) ?? .deny)
+  }
+
+  /// `deny`, `equality`, `allow`, or `{ equality: { constants: 3, per_hour: 100 } }`.
+  private func predicates(_ value: YAMLValue) -> ColumnMask.Predicates? {
+    let equality = ColumnMask.Predicates.equality(
+      constants: ColumnMask.Predicates.mostConstants, perHour: ColumnMask.Predicates.defaultPerHour)
+    if case .scalar = value.node {
+      return word(value, "predicates", among: [("deny", .deny), ("equality", equality), ("allow", .allow)])
+    }
+    guard var keys = MappingReader(value, "predicates", mistakes, .predicates) else { return nil }
+    let more = keys.require("equality", "Say how much, such as equality: { per_hour: 100 }.")
+    keys.finish()
+    guard let more, var terms = MappingReader(more, "equality", mistakes, .equality) else { return nil }
+    let constants = terms.take("constants").map { integer($0, "constants") } ?? ColumnMask.Predicates.mostConstants
+    let perHour = terms.take("per_hour").map { integer($0, "per_hour") } ?? ColumnMask.Predicates.defaultPerHour
+    terms.finish()
+    guard let constants, let perHour else { return nil }
+    return .equality(constants: constants, perHour: perHour)
   }
 
   private func mask(_ value: YAMLValue) -> Mask? {
@@ -114,7 +128,7 @@ extension MappingShape {
         "with", .either([.words(["redact", "null", "hash"]), .mapping(.with)]), "What stands in place of the value.",
         required: true),
       Key(
-        "predicates", .words(ColumnMask.Predicates.allCases.map(\.rawValue)),
+        "predicates", .either([.words(["deny", "equality", "allow"]), .mapping(.predicates)]),
         "Whether statements may compare, sort or group by the columns, by which values can be guessed. Default: deny."),
     ], planned: ["detect", "direction"])
 
@@ -125,6 +139,18 @@ extension MappingShape {
       Key("fixed", .text, "This text, in a form that the column's type allows."),
       Key("bucket", .mapping(.bucket), "The range that the value lies in."),
     ], planned: ["tokenize"], oneOf: ["partial", "fixed", "bucket"])
+
+  static let predicates = MappingShape(
+    "predicates",
+    [Key("equality", .mapping(.equality), "WHERE may compare the columns with constants for equality.", required: true)]
+  )
+
+  static let equality = MappingShape(
+    "equality",
+    [
+      Key("constants", .integer(1...ColumnMask.Predicates.mostConstants), "In one statement. Default: 10."),
+      Key("per_hour", .integer(1...100_000), "Of one person within an hour. Default: 60."),
+    ])
 
   static let bucket = MappingShape(
     "bucket",

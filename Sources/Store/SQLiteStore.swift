@@ -156,6 +156,21 @@ enum Schema {
           ) STRICT;
           """)
     }
+    migrator.registerMigration("masked columns by number") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE column_bindings (
+            connection TEXT NOT NULL,
+            database TEXT NOT NULL,
+            relation INTEGER NOT NULL,
+            attribute INTEGER NOT NULL,
+            schema TEXT NOT NULL,
+            table_name TEXT NOT NULL,
+            column_name TEXT NOT NULL,
+            PRIMARY KEY (connection, database, relation, attribute, schema, table_name, column_name)
+          ) STRICT;
+          """)
+    }
     return migrator
   }
 }

@@ -85,6 +85,11 @@ public protocol Store: Sendable {
 
   /// The seal that was kept last; nil without any.
   func latestCheckpoint() throws(StoreError) -> String?
+
+  /// Columns that mask rules have met, in no order.
+  func columnBindings() throws(StoreError) -> [ColumnBinding]
+  /// Those that are there already, or are not, stay so. Committed when this returns.
+  func changeColumnBindings(adding made: [ColumnBinding], removing gone: [ColumnBinding]) throws(StoreError)
 }
 
 /// Why the store did not do what was asked.

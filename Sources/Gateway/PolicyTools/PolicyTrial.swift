@@ -25,7 +25,7 @@ public struct PolicyTrial: Sendable {
   public init(_ configuration: GatewayConfiguration, catalog: TrialCatalog?) {
     self.configuration = configuration
     functions = FunctionCatalog(
-      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects) })
+      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects, reads: $0.reads) })
     names = catalog.map { NameContext($0.snapshot, $0.scope) }
     columns = catalog?.relations ?? [:]
   }
@@ -34,7 +34,7 @@ public struct PolicyTrial: Sendable {
   init(_ configuration: GatewayConfiguration, live catalog: Catalog?) {
     self.configuration = configuration
     functions = FunctionCatalog(
-      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects) })
+      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects, reads: $0.reads) })
     names = catalog.map { NameContext($0.snapshot, NameContext.Scope()) }
     columns =
       (catalog?.relations.values).map { relations in

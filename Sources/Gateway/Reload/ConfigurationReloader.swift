@@ -107,6 +107,7 @@ final class ConfigurationReloader: Sendable {
     // The record comes first: what cannot be recorded does not happen.
     try record(report, trigger, actor)
     context.govern(by: next)
+    context.catalogs.invalidateAll()
     for state in states {
       report.ended += (try? state.eventLoop.submit { state.value.govern(by: next) }.wait()) ?? 0
     }

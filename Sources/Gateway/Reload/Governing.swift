@@ -16,7 +16,7 @@ final class Governing: Sendable {
     self.clientTLS = clientTLS
     policy = Policy(configuration.policy, hash: configuration.policyHash, clock: ZoneClock.now)
     functions = FunctionCatalog(
-      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects) })
+      configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects, reads: $0.reads) })
   }
 
   /// What a person who has signed in may do there by now; nil when nothing, and when they are not to be there as this

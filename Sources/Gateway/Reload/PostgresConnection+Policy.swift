@@ -36,6 +36,7 @@ extension PostgresConnection {
     let isSame = policy.decidesLike(relay.enforcer.policy) && !anyway
     self.subject = subject
     relay.enforcer.replacePolicy(policy)
+    relay.columnsVersion = nil
     startWatch(relay)
     if isSame { return true }
     relay.names = analyses(policy, relay.target)

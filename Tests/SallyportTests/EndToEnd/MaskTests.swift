@@ -96,6 +96,74 @@ struct EndToEndMaskTests {
     }
   }
 
+  @Test("predicates: equality lets WHERE compare with a few constants, counts them, and records that")
+  func equality() throws {
+    let database = try MaskDatabase.create()
+    let terms = ", predicates: { equality: { constants: 3, per_hour: 6 } }"
+    try withGateway(try database.configuration(terms)) { gateway in
+      let ssn = try #require(
+        try TestCluster.shared().direct(database.name, "SELECT ssn FROM people WHERE id = 2").split(separator: "\n")
+          .first)
+      try python(
+        gateway.dsn("ana", try gateway.token("ana")),
+        """
+        connection = connect()
+        ssn = sys.argv[2]
+        expect(connection.execute("SELECT id, ssn FROM people WHERE ssn = %s", [ssn]).fetchall() == [(2, "****")], "one")
+        expect(connection.execute(f"SELECT id FROM people WHERE ssn IN ('a', '{ssn}')").fetchall() == [(2,)], "two")
+        expect(connection.execute("SELECT count(*) FROM people WHERE ssn IS NOT NULL").fetchone()[0] > 3, "null")
+        refused("42501", lambda: connection.execute("SELECT id FROM people WHERE ssn IN ('a', 'b', 'c', 'd')"))
+        for other in ("ssn LIKE 'k%%'", "ssn > 'k'", "upper(ssn) = 'K'", "ssn = name", "NOT ssn = 'k'"):
+            refused("42501", lambda: connection.execute(f"SELECT id FROM people WHERE {other}"))
+        for other in ("SELECT ssn = 'k' FROM people", "SELECT id FROM people ORDER BY ssn", "SELECT count(*) FROM people GROUP BY ssn",
+                      "SELECT 1 FROM people a JOIN people b USING (ssn)", "SELECT DISTINCT ssn FROM people"):
+            refused("42501", lambda: connection.execute(other))
+        # Three are spent; a statement that is prepared once counts each time.
+        for turn in range(3):
+            connection.execute("SELECT id FROM people WHERE ssn = %s", ["x"], prepare=True)
+        error = refused("42501", lambda: connection.execute("SELECT id FROM people WHERE ssn = 'x'"))
+        expect("in an hour" in error.diag.message_detail, error.diag.message_detail)
+        refused("42501", lambda: connect().execute("SELECT id FROM people WHERE ssn = 'x'"))
+        expect(connection.execute("SELECT count(*) FROM people WHERE ssn IS NULL").fetchone() == (0,), "null, later")
+        """, [String(ssn)])
+      let reasons = try gateway.records().compactMap(\.reason).filter { $0.hasPrefix("compares masked columns") }
+      #expect(reasons.count == 5, "\(reasons)")
+    }
+  }
+
+  @Test("what others sent does not show, wherever PostgreSQL keeps it")
+  func othersStatements() throws {
+    let database = try MaskDatabase.create()
+    let cluster = try TestCluster.shared()
+    try withGateway(try database.configuration()) { gateway in
+      let seen = try python(
+        gateway.dsn("ana", try gateway.token("ana")),
+        """
+        other = psycopg.connect(sys.argv[2], autocommit=True)
+        canary = other.execute("SELECT ssn FROM people WHERE id = 1").fetchone()[0]
+        other.execute(f"SELECT '{canary}'")
+        pid = other.info.backend_pid
+        connection = connect()
+        expect(canary in psycopg.connect(sys.argv[2]).execute(f"SELECT query FROM pg_stat_activity WHERE pid = {pid}").fetchone()[0],
+               "the test would not see it")
+        for statement in ("SELECT * FROM pg_stat_activity", "SELECT query FROM pg_stat_activity WHERE pid = %(pid)s",
+                          "SELECT upper(query) FROM pg_stat_activity", "SELECT row_to_json(a) FROM pg_stat_activity a",
+                          "SELECT * FROM pg_stat_get_activity(NULL)", "SELECT query FROM pg_stat_get_activity(%(pid)s)",
+                          "SELECT pg_stat_get_backend_activity(i) FROM pg_stat_get_backend_idset() i"):
+            for binary in (False, True):
+                try:
+                    print(connection.cursor(binary=binary).execute(statement, {"pid": pid}).fetchall())
+                except psycopg.Error as error:
+                    print(error)
+        expect(connection.execute("SELECT pid, state FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone() == (pid, "idle"),
+               "what else there is")
+        """,
+        ["host=127.0.0.1 port=\(cluster.port) dbname=\(database.name) user=app password=\(cluster.password("app"))"])
+      #expect(database.leaks(in: seen) == [])
+      #expect(seen.contains("****"))
+    }
+  }
+
   @Test("what masks do not concern comes back as PostgreSQL says it, byte for byte")
   func keeps() throws {
     let database = try MaskDatabase.create()

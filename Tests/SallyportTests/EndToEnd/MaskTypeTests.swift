@@ -90,6 +90,9 @@ struct EndToEndMaskTypeTests {
                     if mask == "bucket" and isinstance(value, datetime.date):
                         left = [part for part in left if part not in ("1987", "1988")]
                         expect((value.month, value.day) == (1, 1), f"{where}: {value!r}")
+                    # One day out of a hundred years.
+                    if mask == "hash" and isinstance(value, datetime.date):
+                        left = [part for part in left if part not in ("1987", "1988")]
                     if mask == "bucket" and isinstance(value, (int, float, decimal.Decimal)):
                         expect(value % 1000000 == 0, f"{where}: {value!r}")
                         left = []

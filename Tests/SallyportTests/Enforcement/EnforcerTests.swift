@@ -42,6 +42,48 @@ import Testing
     name: "pii",
     then: .mask(ColumnMask(columns: [NamePattern("customers.ssn")].compactMap { $0 }, mask: .redact)))
 
+  /// Lets so many pass.
+  private final class Purse: ComparisonBudget, @unchecked Sendable {
+    // Confined to the test that made it.
+    var left: Int
+    init(_ left: Int) { self.left = left }
+    func take(_ comparison: Obligations.Comparison, by user: String) -> Bool {
+      guard user == "ana", comparison.constants <= left else { return false }
+      left -= comparison.constants
+      return true
+    }
+  }
+
+  @Test("comparisons with masked columns are counted when they run, recorded as such, and refused beyond the budget")
+  func comparisons() {
+    let rule = Rule(
+      name: "pii",
+      then: .mask(
+        ColumnMask(
+          columns: [NamePattern("customers.ssn")].compactMap { $0 }, mask: .redact,
+          predicates: .equality(constants: 10, perHour: 5))))
+    let ssn = ColumnSet([StoredColumn(["public", "customers", "ssn"])])
+    func command(_ stage: Command.Stage, _ constants: Int) -> Command {
+      let footprint = Footprint([ResourceAccess(.relation(schema: "public", "customers"), .read)])
+      let statement = SQLStatement(
+        kind: .select, effects: .read, footprint: footprint,
+        lineage: StatementLineage(touched: ssn, tests: ssn, testedConstants: constants))
+      return Command(
+        stage: stage, effects: .read, footprint: footprint, text: "x", detail: .sql(SQLDetail(statements: [statement])))
+    }
+    let purse = Purse(5)
+    let enforcer = Enforcer(session: "s", policy: policy(rule), audit: audit, budget: purse)
+    #expect(spelled(enforcer.admit(CommandID(1), command(.prepare, 4))) == "forward 1")
+    #expect(spelled(enforcer.admit(CommandID(2), command(.execute, 4))) == "forward 2")
+    #expect(spelled(enforcer.admit(CommandID(3), command(.execute, 2))) == "denied pii")
+    #expect(spelled(enforcer.admit(CommandID(4), command(.execute, 0))) == "forward 4")
+    #expect(spelled(enforcer.admit(CommandID(5), command(.execute, 1))) == "forward 5")
+    #expect(purse.left == 0)
+    #expect(records[1].hasPrefix("permit rule=pii"), "\(records)")
+    let uncounted = Enforcer(session: "s", policy: policy(rule), audit: audit)
+    #expect(spelled(uncounted.admit(CommandID(6), command(.execute, 1))) == "denied pii")
+  }
+
   @Test func aPermitIsRecordedAndThenMinted() {
     let ruling = enforcer(policy()).admit(CommandID(1), command("select 1"))
     #expect(records == ["permit action=read footprint=nothing"])

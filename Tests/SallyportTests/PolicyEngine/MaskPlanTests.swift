@@ -144,6 +144,33 @@ struct MaskPlanTests {
     }
   }
 
+  @Test("equality: so many constants in one statement, counted; nothing else, and nothing where it is denied")
+  func equality() {
+    let ssn = ColumnSet([StoredColumn(["public", "customers", "ssn"])])
+    func decide(_ lineage: StatementLineage, _ predicates: ColumnMask.Predicates) -> Decision {
+      var mask = rule("pii", "public.customers.ssn")
+      mask.action = .mask(
+        ColumnMask(
+          columns: [NamePattern("public.customers.ssn")].compactMap { $0 }, mask: .redact, predicates: predicates))
+      let customers = Footprint([PolicySample.relation("customers", .read)])
+      let statement = SQLStatement(kind: .select, effects: .read, footprint: customers, lineage: lineage)
+      return PolicySample.policy(mask).decide(
+        Command(effects: .read, footprint: customers, text: "x", detail: .sql(SQLDetail(statements: [statement]))))
+    }
+    func comparisons(_ decision: Decision) -> Int? {
+      guard case .permit(let obligations) = decision else { return nil }
+      return obligations.comparisons.first.map(\.constants) ?? 0
+    }
+    let some = ColumnMask.Predicates.equality(constants: 3, perHour: 60)
+    #expect(comparisons(decide(StatementLineage(touched: ssn, tests: ssn, testedConstants: 3), some)) == 3)
+    #expect(comparisons(decide(StatementLineage(touched: ssn, tests: ssn, testedConstants: 4), some)) == nil)
+    #expect(comparisons(decide(StatementLineage(touched: ssn, tests: ssn), some)) == 0)
+    #expect(comparisons(decide(StatementLineage(predicates: ssn, tests: ssn, testedConstants: 1), some)) == nil)
+    #expect(comparisons(decide(StatementLineage(touched: ssn, tests: ssn, testedConstants: 1), .deny)) == nil)
+    #expect(comparisons(decide(StatementLineage(touched: ssn, tests: ssn), .deny)) == nil)
+    #expect(comparisons(decide(StatementLineage(touched: ssn, tests: ssn, testedConstants: 40), .allow)) == 0)
+  }
+
   @Test("lineage decides what a computed column becomes; a copy keeps the rule's mask")
   func lineage() {
     let policy = PolicySample.policy(rule("pii", "public.customers.ssn"))

@@ -146,7 +146,12 @@ struct LineageTests {
     ("SELECT rank() OVER w FROM customers WINDOW w AS (ORDER BY ssn)", "ssn"),
     ("SELECT CASE WHEN ssn > '5' THEN 1 END FROM customers", "ssn"),
     ("SELECT ssn = '5', ssn IS NULL, ssn || 'x', name IN ('a') FROM customers", "name,ssn"),
-    ("SELECT coalesce(ssn, ''), ssn::int + 1, upper(ssn) FROM customers", ""),
+    ("SELECT coalesce(ssn, ''), ssn::text || 'x', upper(ssn), substr(ssn, 1, 3), to_jsonb(c) FROM customers c", ""),
+    ("SELECT date_part('year', ssn), string_agg(ssn, ','), count(ssn), ARRAY[ssn] FROM customers", ""),
+    ("SELECT ssn::int, name FROM customers", "ssn"),
+    ("SELECT 1 / id, substr(name, 1, id) FROM customers", "id"),
+    ("SELECT to_date(ssn, 'YYYY'), sqrt(length(name)), ssn::text[] FROM customers", "name,ssn"),
+    ("SELECT xmlparse(document ssn), xmlelement(name x, name) FROM customers", "ssn"),
     ("SELECT 1 FROM orders WHERE id IN (SELECT id FROM customers)", "id,orders.id"),
     ("SELECT 1 FROM orders LIMIT (SELECT length(ssn) FROM customers LIMIT 1)", "ssn"),
     ("SELECT 1 FROM generate_series(1, (SELECT ssn::int FROM customers))", "ssn"),
@@ -176,7 +181,75 @@ struct LineageTests {
 
   @Test("what decides which rows there are, and in which order", arguments: predicateTable)
   func predicates(_ text: String, _ expected: String) {
-    #expect(shop.short(shop.lineage(text).predicates) == expected)
+    let lineage = shop.lineage(text)
+    #expect(shop.short(lineage.predicates.union(lineage.tests)) == expected)
+  }
+
+  /// Condition, and what it compares with how many constants; what else it asks.
+  static let testTable: [(String, String, Int, String)] = [
+    ("ssn = 'x'", "ssn", 1, ""), ("'x' = ssn AND id > 3", "ssn", 1, "id"), ("ssn IN ('a', $1, 'c')", "ssn", 3, ""),
+    ("ssn = 'a' OR (ssn = 'b' AND name = 'c')", "name,ssn", 3, ""), ("ssn IS NOT NULL", "ssn", 0, ""),
+    ("ssn = ANY (ARRAY['a', 'b'])", "ssn", 2, ""), ("ssn = 'x'::text", "ssn", 1, ""), ("c.ssn = -5", "ssn", 1, ""),
+    ("ssn = ANY ($1)", "", 0, "ssn"), ("ssn = ANY ('{a,b}'::text[])", "", 0, "ssn"), ("ssn <> 'x'", "", 0, "ssn"),
+    ("NOT ssn = 'x'", "", 0, "ssn"), ("ssn NOT IN ('a')", "", 0, "ssn"), ("upper(ssn) = 'x'", "", 0, "ssn"),
+    ("ssn::text = 'x'", "", 0, "ssn"), ("ssn = name", "", 0, "name,ssn"), ("ssn = (SELECT 'x')", "", 0, "ssn"),
+    ("ssn IN (SELECT note FROM orders)", "", 0, "ssn,orders.note"), ("(id, ssn) = (1, 'x')", "", 0, "id,ssn"),
+    ("ssn LIKE 'x'", "", 0, "ssn"), ("(ssn = 'x') IS TRUE", "", 0, "ssn"), ("ssn BETWEEN 'a' AND 'b'", "", 0, "ssn"),
+    ("CASE WHEN ssn = 'x' THEN true END", "", 0, "ssn"), ("ssn OPERATOR(public.=) 'x'", "", 0, "ssn"),
+  ]
+
+  @Test("comparisons of stored columns with constants, for equality", arguments: testTable)
+  func tests(_ condition: String, _ tested: String, _ constants: Int, _ others: String) {
+    for text in [
+      "SELECT id FROM customers c WHERE \(condition)", "DELETE FROM customers c WHERE \(condition)",
+      "UPDATE customers c SET name = 'x' WHERE \(condition)",
+    ] {
+      let lineage = shop.lineage(text)
+      #expect(shop.short(lineage.tests) == tested && lineage.testedConstants == constants, "\(text)")
+      #expect(shop.short(lineage.predicates) == others, "\(text)")
+    }
+  }
+
+  @Test("what is computed, joined or asked by a function of the user's is no test of a column")
+  func noTests() {
+    for text in [
+      "SELECT 1 FROM (SELECT substr(ssn, 1, 1) AS a FROM customers) s WHERE a = 'x'",
+      "SELECT 1 FROM customers c JOIN orders o ON c.ssn = 'x'", "SELECT 1 FROM customers HAVING max(ssn) = 'x'",
+      "SELECT ssn = 'x' FROM customers",
+    ] {
+      #expect(shop.lineage(text).tests.isEmpty && shop.short(shop.lineage(text).predicates) == "ssn", "\(text)")
+    }
+    #expect(shop.lineage("SELECT find_ssn(3)").tests.isEmpty)
+  }
+
+  @Test("a foreign key tells whether the value is there")
+  func foreignKeys() {
+    var shop = shop
+    shop.shop.contents.references[shop.orders] = [
+      3: [CatalogSnapshot.ColumnNumber(relation: shop.customers, attribute: 3)]
+    ]
+    #expect(shop.short(shop.lineage("INSERT INTO orders (id, note) VALUES (1, 'x')").predicates) == "ssn")
+    #expect(shop.short(shop.lineage("UPDATE orders SET note = 'x'").predicates) == "ssn")
+    #expect(shop.short(shop.lineage("COPY orders FROM STDIN").predicates) == "ssn")
+    #expect(shop.short(shop.lineage("INSERT INTO orders (id) VALUES (1)").predicates) == "")
+  }
+
+  @Test("what a declared function may return")
+  func declared() {
+    let entries = [
+      FunctionCatalog.Entry(name: NamePattern("public.mystery").unsafelyUnwrapped, effects: .read, reads: .none),
+      FunctionCatalog.Entry(
+        name: NamePattern("public.mystery").unsafelyUnwrapped, effects: .read,
+        reads: ColumnSet([StoredColumn(["public", "customers", "id"])])),
+    ]
+    for (count, expected) in [(1, "name"), (2, "id,name")] {
+      let analysis = SQLAnalyzer.analyze(
+        "SELECT mystery(name) FROM customers", functions: FunctionCatalog(Array(entries.prefix(count))),
+        names: shop.shop.context { _ in })
+      let lineage = analysis.detail.statements[0].lineage
+      #expect(lineage.outputs.map { shop.short($0[0].columns) } == expected)
+      #expect(shop.short(lineage.predicates) == "name" && lineage.copies.isEmpty)
+    }
   }
 
   /// Text, and what it takes elsewhere.

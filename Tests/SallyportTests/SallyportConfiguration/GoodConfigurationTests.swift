@@ -145,7 +145,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    try #require(rules.count == 12)
+    try #require(rules.count == 13)
     #expect(
       rules[0]
         == Rule(
@@ -194,13 +194,21 @@ struct GoodConfigurationTests {
     #expect(rules[7].action == .mask(ColumnMask(columns: patterns("hr.*.income", "hr.*.born"), mask: ranges)))
     let shape = Mask.partial(keepFirst: 0, keepLast: 0, keeping: [.domain, .format])
     #expect(rules[8].action == .mask(ColumnMask(columns: patterns("*.*.address"), mask: shape)))
-    #expect(rules[9].action == .mask(ColumnMask(columns: patterns("*.*.person_key"), mask: .hash)))
+    #expect(
+      rules[9].action
+        == .mask(
+          ColumnMask(
+            columns: patterns("*.*.person_key"), mask: .hash, predicates: .equality(constants: 3, perHour: 100))))
   }
 
   @Test("functions")
   func functions() throws {
-    let declared = try everything().functions.map { "\($0.name) \($0.effects)" }
-    #expect(declared == ["public.calc_* read", "audit_log read,write", "jobs.enqueue read,write"])
+    let declared = try everything().functions.map { "\($0.name) \($0.effects) \($0.reads)" }
+    #expect(
+      declared == [
+        "public.calc_* read ", "audit_log read,write *", "jobs.enqueue read,write *",
+        "public.last_order read public.orders.id",
+      ])
   }
 
   @Test("an alias stands for the value of its anchor")
