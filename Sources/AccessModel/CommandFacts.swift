@@ -5,10 +5,25 @@ public final class CommandFacts: Sendable {
   /// What an approver reads and the audit trail keeps, exactly as the client sent it.
   public let text: String
   public let shape: CommandShape
+  /// What was taken out of the text, where it is not as the client sent it; nil where it is.
+  public let concealed: ConcealedValues?
 
-  public init(text: String, shape: CommandShape) {
+  public init(text: String, shape: CommandShape, concealed: ConcealedValues? = nil) {
     self.text = text
     self.shape = shape
+    self.concealed = concealed
+  }
+}
+
+/// Values that a stored text does not show (DECISIONS 15).
+public struct ConcealedValues: Hashable, Sendable {
+  public var count: Int
+  /// Of the exact text, under a key of the gateway's, in lower-case hex: equal texts can be told to be equal.
+  public var proof: String
+
+  public init(count: Int, proof: String) {
+    self.count = count
+    self.proof = proof
   }
 }
 

@@ -110,6 +110,9 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var textBytes: Int?
   public var textSHA256: String?
   public var redacted: Bool?
+  /// How many values the text does not show, and a keyed hash of the exact one.
+  public var hiddenValues: Int?
+  public var textHMAC: String?
   public var parameters: Int?
   public var parameterBytes: Int?
   public var binds: Binds?
@@ -165,6 +168,8 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
     case statementCount = "statement_count"
     case textBytes = "text_bytes"
     case textSHA256 = "text_sha256"
+    case hiddenValues = "hidden_values"
+    case textHMAC = "text_hmac"
     case parameterBytes = "parameter_bytes"
     case maskedCount = "masked_count"
     case duration = "duration_us"

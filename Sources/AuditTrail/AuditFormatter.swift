@@ -34,6 +34,7 @@ public struct AuditFormatter {
     }
     parts += AuditFormatter.words(entry)
     if let text = entry.text { parts.append(shortened(text)) }
+    if let hidden = entry.hiddenValues { parts.append(hidden == 1 ? "(1 value hidden)" : "(\(hidden) values hidden)") }
     if let binds = entry.binds { parts.append("binds=" + shortened(binds.description)) }
     if entry.event == "session_closed" { learn(entry) }
     return AuditFormatter.harmless(parts.joined(separator: " "))

@@ -53,7 +53,7 @@ extension JSONWriter {
     _ text: KeptText?
   ) -> Bool {
     guard session.utf8.count <= BriefRecord.nameLimit else { return false }
-    if let text, text.content.utf8.count > RecordLimits.text { return false }
+    if let text, text.content.utf8.count > RecordLimits.text || text.concealed != nil { return false }
     write(upTo: BriefRecord.limit) { bytes in
       var flags: BriefRecord.Flags = command.stage == .prepare ? .prepares : []
       // Where values are recorded they say how many they are.
@@ -101,12 +101,13 @@ extension JSONWriter {
 struct KeptText {
   var content: String
   var isRedacted: Bool
+  var concealed: ConcealedValues?
 }
 
 extension KeptText {
   init(of facts: CommandFacts) {
     let redacted = PasswordRedaction.redact(facts.text)
-    self.init(content: redacted ?? facts.text, isRedacted: redacted != nil)
+    self.init(content: redacted ?? facts.text, isRedacted: redacted != nil, concealed: facts.concealed)
   }
 }
 

@@ -342,6 +342,10 @@ extension JSONWriter {
   mutating func text(_ text: KeptText) {
     boundedText(text.content)
     if text.isRedacted { field("redacted", true) }
+    if let concealed = text.concealed {
+      field("hidden_values", concealed.count)
+      field("text_hmac", concealed.proof)
+    }
   }
 
   private mutating func boundedText(_ text: String) {

@@ -163,7 +163,8 @@ public struct Enforcer {
   /// A plain permit: the way of nearly every command.
   private func permit(_ id: CommandID, _ command: Command) -> Ruling {
     do {
-      try audit.permitted(id, command, in: session, policy: policy.hash, values: values.disclosure(of: command))
+      let stored = values.hidesValues ? values.storable(command) : command
+      try audit.permitted(id, stored, in: session, policy: policy.hash, values: values.disclosure(of: command))
       return .forward(Permit(for: id))
     } catch { return unrecorded() }
   }
@@ -227,7 +228,7 @@ public struct Enforcer {
     approvers: [String]
   ) -> DecisionRecord {
     DecisionRecord(
-      session: session.name, id: id, command: command, action: action, rule: rule, reason: reason,
+      session: session.name, id: id, command: values.storable(command), action: action, rule: rule, reason: reason,
       approvers: approvers, policy: policy.hash, values: values.disclosure(of: command))
   }
 

@@ -17,16 +17,21 @@ public enum ValueDisclosure: UInt8, Hashable, Sendable {
 public final class ValueScope {
   /// What a footprint may reach of masked columns, as far as somebody knows; `.everything` when nobody does.
   public typealias Reach = (Footprint, ScopedPolicy) -> Footprint
+  /// The same facts with another text, in which values are hidden; or these, where there is nothing to hide.
+  public typealias Concealment = (CommandFacts) -> CommandFacts
 
   private struct Slot {
     /// Held, so that its identity is not that of something else meanwhile.
     var facts: CommandFacts?
     var version: UInt64 = 0
     var disclosure = ValueDisclosure.masked
+    /// What is recorded in their stead.
+    var stored: CommandFacts?
   }
   private let isRecorded: Bool
   private let version: () -> UInt64?
   private let reach: Reach
+  private let conceal: Concealment
   /// nil where no mask can apply.
   @exclusivity(unchecked) private var policy: ScopedPolicy?
   @exclusivity(unchecked) private var slots: [Slot] = []
@@ -35,10 +40,12 @@ public final class ValueScope {
   /// - Parameters:
   ///   - isRecorded: whether values are recorded at all.
   ///   - version: names the state of things in which `reach` answers; nil while it cannot answer.
+  ///   - conceal: hides the values in a text that may name masked ones.
   public init(
     isRecorded: Bool = true, version: @escaping () -> UInt64? = { 0 },
-    reach: @escaping Reach = { footprint, _ in footprint }
+    reach: @escaping Reach = { footprint, _ in footprint }, conceal: @escaping Concealment = { $0 }
   ) {
+    self.conceal = conceal
     self.isRecorded = isRecorded
     self.version = version
     self.reach = reach
@@ -57,10 +64,38 @@ public final class ValueScope {
     return disclosure(under: command.facts)
   }
 
+  /// Whether texts may have to be changed before they are stored.
+  @inline(__always) var hidesValues: Bool { policy != nil }
+
+  /// The command as it may be stored: without constants that may be values of masked columns.
+  func storable(_ command: Command) -> Command {
+    guard policy != nil else { return command }
+    var command = command
+    command.facts = stored(command.facts)
+    return command
+  }
+
+  private func stored(_ facts: CommandFacts) -> CommandFacts {
+    guard let version = version() else {
+      // Without a catalogue each table may be one with masked columns whose name fits.
+      return policy?.mayNameMasked(facts.shape) { $0 } ?? true ? conceal(facts) : facts
+    }
+    let index = place(of: facts)
+    if index < slots.count, slots[index].facts === facts, slots[index].version == version {
+      return slots[index].stored ?? facts
+    }
+    _ = find(facts, version, index)
+    return slots[index].stored ?? facts
+  }
+
+  private func place(of facts: CommandFacts) -> Int {
+    let hash = UInt64(UInt(bitPattern: ObjectIdentifier(facts))) &* 0x9E37_79B9_7F4A_7C15
+    return Int(hash >> (64 - UInt64(ValueScope.bits)))
+  }
+
   private func disclosure(under facts: CommandFacts) -> ValueDisclosure {
     guard let version = version() else { return .masked }
-    let hash = UInt64(UInt(bitPattern: ObjectIdentifier(facts))) &* 0x9E37_79B9_7F4A_7C15
-    let index = Int(hash >> (64 - UInt64(ValueScope.bits)))
+    let index = place(of: facts)
     // Without a look at the policy, which costs more than all else here.
     if index < slots.count, slots[index].facts === facts, slots[index].version == version {
       return slots[index].disclosure
@@ -74,7 +109,10 @@ public final class ValueScope {
     if slots.isEmpty { slots = [Slot](repeating: Slot(), count: 1 << ValueScope.bits) }
     let isOpen = !policy.mayReachMasked(reach(facts.shape.footprint, policy))
     let disclosure = isOpen ? ValueDisclosure.kept : .masked
-    slots[index] = Slot(facts: facts, version: version, disclosure: disclosure)
+    let names = !isOpen && policy.mayNameMasked(facts.shape) { reach($0, policy) }
+    let stored = names ? conceal(facts) : facts
+    slots[index] = Slot(
+      facts: facts, version: version, disclosure: disclosure, stored: stored === facts ? nil : stored)
     return disclosure
   }
 }

@@ -38,6 +38,8 @@ final class GatewayContext: Sendable {
   let bindings: ColumnBindings
   /// Of masked columns with constants.
   let comparisons = HourlyComparisons()
+  /// What stored texts do not show.
+  let texts: ConcealedTexts
   private let unauthenticated = NIOLockedValueBox(0)
   private let draining = Atomic(false)
 
@@ -54,6 +56,7 @@ final class GatewayContext: Sendable {
     self.analyzer = analyzer
     self.desk = desk
     self.maskKey = maskKey
+    texts = ConcealedTexts(secret: Array(store.secret))
     self.deadlines = deadlines
     self.capacity = capacity
     self.limits = limits

@@ -50,7 +50,8 @@ extension PostgresConnection {
       if case .success(.asked(let asked)) = result { connection.estimate(asked, request) }
       // The person may be gone already. What they asked for lives on if it can, and else nobody needs to approve it.
       if case .success(.asked(let asked)) = result, connection.relay?.held?.number != number {
-        return connection.abandon(asked, outlives: wait == .zero || request.outlives(wait: wait))
+        let isWanted = connection.relay?.givenUp != number
+        return connection.abandon(asked, outlives: isWanted && (wait == .zero || request.outlives(wait: wait)))
       }
       connection.holdEntered(number, result, isInTransaction: isInTransaction)
     }
@@ -214,11 +215,10 @@ extension PostgresConnection {
 
   /// Forgets a hold that nobody waits for any more; its request lives on if the rule lets it.
   func leaveHold(_ relay: Relay, step: ApprovalRecord.Step, reason: String) {
-    guard let held = relay.held, held.outlives, let request = held.request else {
-      return dropHold(relay, step: step, reason: reason)
-    }
+    guard let held = relay.held, held.outlives else { return dropHold(relay, step: step, reason: reason) }
     let desk = context.desk
-    context.pool.submit { _ in desk.leave(request) }
+    // One that is still being stored lives on once it is.
+    if let request = held.request { context.pool.submit { _ in desk.leave(request) } }
     finishHold(relay)
   }
 
@@ -228,6 +228,9 @@ extension PostgresConnection {
     if let request = held.request {
       noteApproval(request, step, person: subject?.user ?? "", reason, of: held.id)
       withdraw(request, step)
+    } else {
+      // It is still being stored, and is taken back as soon as it is.
+      relay.givenUp = held.number
     }
     finishHold(relay)
   }

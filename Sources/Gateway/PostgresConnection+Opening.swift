@@ -108,7 +108,8 @@ extension PostgresConnection {
     return ValueScope(
       isRecorded: context.configuration.gateway.audit.recordsBinds,
       version: { [weak self] in self?.relay?.names?.columnsVersion },
-      reach: { footprint, policy in slot.catalog?.maskable(footprint, under: policy) ?? .everything })
+      reach: { footprint, policy in slot.catalog?.maskable(footprint, under: policy) ?? .everything },
+      conceal: { [texts = context.texts] in texts.conceal($0) })
   }
 
   /// - Parameter recorded: how much of results the recorder is to get.

@@ -6,7 +6,7 @@ import AccessModel
 public struct SQLMatcher: Sendable, Hashable {
   public var statements: Set<SQLStatement.Kind>?
   public var tables: [NamePattern]?
-  /// `[schema.]table.column` or `column`. Which columns a statement touches is not known: each of the tables' own.
+  /// `[schema.]table.column` or `column`, of those that a statement touches; where that is not known, each of its tables'.
   public var columns: [NamePattern]?
   /// Functions and procedures that it calls, PostgreSQL's own among them.
   public var functions: [NamePattern]?
@@ -55,10 +55,28 @@ extension SQLMatcher {
     let unattributed = effects.subtracting(statement.footprint.attributed)
     for access in statement.footprint.accesses where access.resource.kind == .relation {
       if let wanted, !wanted.mayMatch(access.effects.union(unattributed)) { continue }
-      if mayMean(access.resource) { return true }
+      if mayMean(access.resource), mayTouch(statement, access.resource) { return true }
     }
     return false
   }
+
+  /// True when a column of that relation that is named by `columns` may be among those that the statement reads, writes or
+  /// compares. Where lineage says nothing of the relation, and of what concerns whole rows, each of its columns may.
+  private func mayTouch(_ statement: SQLStatement, _ relation: Resource) -> Bool {
+    guard let columns, statement.lineage.touched.extent == .listed, statement.effects.isSubset(of: [.read, .write]),
+      statement.kinds.isDisjoint(with: SQLMatcher.wholeRows)
+    else { return true }
+    let path = relation.path.compactMap { $0 }
+    guard path.count == relation.path.count else { return true }
+    let touched = statement.lineage.touched.columns.filter { $0.path.dropLast().elementsEqual(path) }
+    if touched.isEmpty { return true }
+    return touched.contains { column in columns.contains { $0.mayMatch(column.path) } }
+  }
+
+  /// Statements that do something with rows as a whole.
+  private static let wholeRows: Set<SQLStatement.Kind> = [
+    .delete, .truncate, .merge, .copyFrom, .copyTo, .lock, .other,
+  ]
 
   /// True when this relation may be one of those named, by `tables` and by `columns` where both are there.
   private func mayMean(_ relation: Resource) -> Bool {

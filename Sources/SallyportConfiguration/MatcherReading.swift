@@ -218,7 +218,7 @@ extension MappingShape {
     [
       Key("statement", .oneOrMore(.words(SQLStatement.Kind.allCases.map(\.rawValue))), "Kinds of statements."),
       Key("tables", .oneOrMore(.text), "`[schema.]table`, bound from the right; * stays within one part."),
-      Key("columns", .oneOrMore(.text), "`[[schema.]table.]column`; a statement counts as touching all of a table's."),
+      Key("columns", .oneOrMore(.text), "`[[schema.]table.]column`; of those that a statement touches."),
       Key("functions", .oneOrMore(.text), "`[schema.]function` that it calls, PostgreSQL's own among them."),
       Key("where", .words(["absent"]), "An UPDATE or DELETE that does not say which rows it means."),
       Key(

@@ -99,9 +99,11 @@ struct SessionScreen {
     let stage = entry.stage == "prepare" ? " (prepare)" : ""
     var lines = ["", "\(clock) #\(entry.command ?? 0)\(stage) \(text.first ?? "")"]
     lines += text.dropFirst().map { "    \($0)" }
+    if let hidden = entry.hiddenValues { lines.append("         values hidden in the text: \(hidden)") }
     if let binds = entry.binds { lines.append("         values \(shown(binds.description))") }
     switch entry.action {
     case "permit":
+      if let rule = entry.rule, let reason = entry.reason { lines.append("         rule \"\(rule)\": \(reason)") }
       if let approvers = entry.approvers { lines.append("         approved by \(approvers.joined(separator: ", "))") }
     case let action:
       let rule = entry.rule.map { " by rule \"\($0)\"" } ?? ""
