@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build bless lint format bench fuzz soak deps deps-build deps-demo deps-test deps-bench
+.PHONY: help demo test build bless lint format bench fuzz soak deps deps-build deps-demo deps-test deps-bench deps-detect
 MAKEFLAGS += --no-print-directory
 
 # Only these suites or tests: make test FILTER=Postgres
@@ -39,8 +39,9 @@ lint:  ## layout and rules of the Swift code; syntax of shell and Python
 format:  ## lay the Swift code out
 	@swift format format --in-place --recursive --parallel $(swift_sources)
 
-bench: deps-bench build  ## speed beside PgBouncer and HAProxy, idle sessions, start; bars into BENCHMARKS.md
+bench: deps-bench deps-detect build  ## speed beside PgBouncer and HAProxy, detectors; bars into BENCHMARKS.md
 	@Benchmarks/pg/bench.sh
+	@Benchmarks/detect/bench.sh
 
 SAMPLES ?= 200000
 fuzz: deps-test build  ## the one-byte-change laws with a bigger sample (SAMPLES=200000); no fuzzer yet
@@ -60,3 +61,4 @@ deps-build: ; @scripts/deps.sh build
 deps-demo: ; @scripts/deps.sh demo
 deps-test: ; @scripts/deps.sh test
 deps-bench: ; @scripts/deps.sh bench
+deps-detect: ; @scripts/deps.sh detect

@@ -40,10 +40,10 @@ let package = Package(
 
     // Pure: values and decisions. No sockets, no clocks.
     .target(name: "Detection", dependencies: ["CByteScan", "CPCRE2"], swiftSettings: strict),
-    .target(name: "AccessModel", swiftSettings: strict),
+    .target(name: "AccessModel", dependencies: ["Detection"], swiftSettings: strict),
     .target(
       name: "SQLAnalysis", dependencies: ["AccessModel", "CPgQuery"], swiftSettings: strict),
-    .target(name: "PolicyEngine", dependencies: ["AccessModel", "Residency"], swiftSettings: strict),
+    .target(name: "PolicyEngine", dependencies: ["AccessModel", "Detection", "Residency"], swiftSettings: strict),
     .target(
       name: "Enforcement", dependencies: ["AccessModel", "PolicyEngine"], swiftSettings: strict),
     .target(
@@ -53,7 +53,7 @@ let package = Package(
     .target(
       name: "Postgres",
       dependencies: [
-        "AccessModel", "SQLAnalysis", "Identity", .product(name: "NIOCore", package: "swift-nio"),
+        "AccessModel", "Detection", "SQLAnalysis", "Identity", .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       path: "protocols/Postgres", exclude: ["README.md"], swiftSettings: strict),
@@ -62,7 +62,7 @@ let package = Package(
     .target(
       name: "AuditTrail",
       dependencies: [
-        "AccessModel", "Enforcement", "CSodium", .product(name: "Crypto", package: "swift-crypto"),
+        "AccessModel", "Detection", "Enforcement", "CSodium", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Atomics", package: "swift-atomics"),
       ],
       swiftSettings: strict),
@@ -73,7 +73,7 @@ let package = Package(
     .target(
       name: "SallyportConfiguration",
       dependencies: [
-        "AccessModel", "PolicyEngine", "Identity", "Residency", .product(name: "Yams", package: "Yams"),
+        "AccessModel", "Detection", "PolicyEngine", "Identity", "Residency", .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
 
@@ -81,7 +81,7 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency",
+        "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection",
         "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "CEpoll",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building, the demo, the tests or the benchmarks need from Debian, and only what is missing.
 #
-#   scripts/deps.sh build|demo|test|bench|all ...
+#   scripts/deps.sh build|demo|test|bench|detect|all ...
 #
 # Silent when all is there. Works as root or with sudo. Leaves no service running and creates no PostgreSQL cluster.
 set -euo pipefail
@@ -14,6 +14,7 @@ build_packages=(libpg-query-dev libpcre2-dev libsodium-dev libsqlite3-dev pkg-co
 demo_packages=(postgresql-15 postgresql-client-15 openssl)
 test_packages=(haproxy)
 bench_packages=(pgbouncer haproxy python3)
+detect_packages=(libvectorscan-dev python3)
 scratch=
 
 say() { printf 'deps: %s\n' "$*"; }
@@ -110,34 +111,40 @@ python_with_venv() {
 
 # The venv is complete when it was made from this very list of requirements.
 need_venv() {
-  [[ -x $venv/bin/python ]] && cmp -s "$requirements" "$venv/requirements.txt" && return
+  local folder=${1:-$venv} list=${2:-$requirements}
+  [[ -x $folder/bin/python ]] && cmp -s "$list" "$folder/requirements.txt" && return
   local python
   python=$(python_with_venv) || { need_packages python3 python3-venv; python=$(python_with_venv); } ||
     fail "no Python 3.9 or later that can make a virtual environment"
-  say "$venv from $("$python" --version): $(grep -v '^#' "$requirements" | tr '\n' ' ')"
-  rm -rf "$venv"
-  mkdir -p "${venv%/*}"
-  "$python" -m venv "$venv"
+  say "$folder from $("$python" --version): $(grep -v '^#' "$list" | tr '\n' ' ')"
+  rm -rf "$folder"
+  mkdir -p "${folder%/*}"
+  "$python" -m venv "$folder"
   local try
   for try in 1 2; do
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$requirements" && break
-    [[ $try == 1 ]] || fail "pip could not install $requirements"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$list" && break
+    [[ $try == 1 ]] || fail "pip could not install $list"
     say "pip failed: once more"
   done
-  cp "$requirements" "$venv/requirements.txt"
+  cp "$list" "$folder/requirements.txt"
 }
 
-[[ $# -gt 0 ]] || fail "usage: scripts/deps.sh build|demo|test|bench|all"
+[[ $# -gt 0 ]] || fail "usage: scripts/deps.sh build|demo|test|bench|detect|all"
 for group in "$@"; do
   case $group in
     build) need_packages "${build_packages[@]}" ;;
     demo) need_packages "${build_packages[@]}" "${demo_packages[@]}" ;;
     test) need_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}" && need_venv ;;
     bench) need_packages "${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" ;;
+    # What detectors are compared with; Presidio brings some 300 MB along, so that only the benchmarks have it.
+    detect)
+      need_packages "${build_packages[@]}" "${detect_packages[@]}" &&
+        need_venv .deps/presidio Benchmarks/detect/requirements.txt
+      ;;
     all)
       need_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}" &&
         need_venv
       ;;
-    *) fail "unknown group \"$group\"; there are build, demo, test, bench and all" ;;
+    *) fail "unknown group \"$group\"; there are build, demo, test, bench, detect and all" ;;
   esac
 done

@@ -1,4 +1,5 @@
 import AccessModel
+import Detection
 import Enforcement
 import Glibc
 
@@ -44,6 +45,12 @@ public final class AuditLane: AuditSink {
   @exclusivity(unchecked) private var memory = SegmentMemory()
   /// Link, sequence number, time and payload of the record at hand, as they are hashed.
   @exclusivity(unchecked) private var scratch = JSONWriter()
+  /// What texts and values are looked through for before they are kept: all that the catalogue has, where nothing is
+  /// said; nil keeps them as they are.
+  public var detectors: DetectorSet? {
+    get { scratch.detectors }
+    set { scratch.detectors = newValue }
+  }
   /// Refusals that are counted together.
   var floods = RefusalFloods()
   private static let firstSegmentSize = 1 << 20
@@ -99,6 +106,7 @@ public final class AuditLane: AuditSink {
     self.background = background
     reserve = OutcomeReserve(limit: segmentSize / 2)
     scratch.append(position.link)
+    scratch.detectors = DetectorSet()
     // A failure from here on runs deinit, which gives the lock back.
     // The first one is small, so that whoever waits for the gateway to start waits for less; the next is prepared
     // meanwhile.

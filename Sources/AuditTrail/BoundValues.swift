@@ -90,9 +90,13 @@ extension JSONWriter {
 
   private func mentionsSecret(_ parameters: Parameters) -> Bool {
     parameters.encoded.count >= BoundValues.shortestSecret + 8
-      && parameters.encoded.withUnsafeBytes {
-        PasswordRedaction.mayMentionSecret($0) && PasswordRedaction.mentionsSecret($0)
-      }
+      && parameters.encoded.withUnsafeBytes { isSecret($0) }
+  }
+
+  /// Whether the bytes speak of a password, or detectors find something in them.
+  private func isSecret(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    PasswordRedaction.mayMentionSecret(bytes) && PasswordRedaction.mentionsSecret(bytes)
+      || detectors?.findings(in: bytes).isEmpty == false
   }
 
   private mutating func hidden(_ parameters: Parameters, _ form: UInt8) {
@@ -128,7 +132,7 @@ extension JSONWriter {
     var room = RecordLimits.values
     for value in values {
       let isSecret =
-        value.bytes.count >= BoundValues.shortestSecret && PasswordRedaction.mentionsSecret(value.bytes)
+        value.bytes.count >= BoundValues.shortestSecret && self.isSecret(value.bytes)
       let kept = isSecret ? value.bytes.prefix(0) : value.bytes.prefix(RecordLimits.value)
       room -= 5 + kept.count
       guard room >= 0 else { return }

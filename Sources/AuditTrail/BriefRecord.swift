@@ -1,4 +1,5 @@
 import AccessModel
+import Detection
 import Enforcement
 
 /// The two records that every statement makes, in few bytes, so that what is hashed fits one block.
@@ -97,17 +98,20 @@ extension JSONWriter {
   }
 }
 
-/// A text as a record keeps it: without passwords.
+/// A text as a record keeps it: without passwords, and with `[email]` and the like where detectors found something.
 struct KeptText {
   var content: String
+  /// Passwords were taken out.
   var isRedacted: Bool
   var concealed: ConcealedValues?
 }
 
 extension KeptText {
-  init(of facts: CommandFacts) {
+  init(of facts: CommandFacts, _ detectors: DetectorSet?) {
     let redacted = PasswordRedaction.redact(facts.text)
-    self.init(content: redacted ?? facts.text, isRedacted: redacted != nil, concealed: facts.concealed)
+    let text = redacted ?? facts.text
+    self.init(
+      content: detectors?.masked(text) ?? text, isRedacted: redacted != nil, concealed: facts.concealed)
   }
 }
 

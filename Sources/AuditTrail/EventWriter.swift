@@ -222,7 +222,7 @@ extension JSONWriter {
       if briefly(permitted: id, command, session: session, values, back: distance, nil) { return isSecret }
     case .like(let named):
       let distance = sequence &- named
-      let text = KeptText(of: command.facts)
+      let text = KeptText(of: command.facts, detectors)
       if briefly(permitted: id, command, session: session, values, back: distance, text) { return text.isRedacted }
     case .full: break
     }
@@ -240,12 +240,12 @@ extension JSONWriter {
       field("same", sequence)
       return isSecret
     case .like(let sequence):
-      let text = KeptText(of: facts)
+      let text = KeptText(of: facts, detectors)
       self.text(text)
       field("like", sequence)
       return text.isRedacted
     case .full:
-      let text = KeptText(of: facts)
+      let text = KeptText(of: facts, detectors)
       self.text(text)
       shape(facts.shape, policy: policy)
       return text.isRedacted

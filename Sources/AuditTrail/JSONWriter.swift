@@ -1,5 +1,9 @@
+import Detection
+
 /// Writes JSON (RFC 8259) as UTF-8 into a buffer that is used again and again, without an allocation per value.
 struct JSONWriter: ~Copyable {
+  /// What texts and values are looked through for before they are written; nil: they are kept as they are.
+  var detectors: DetectorSet?
   private var storage: UnsafeMutableRawBufferPointer
   /// Bytes written so far.
   private(set) var count = 0

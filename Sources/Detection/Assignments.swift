@@ -176,9 +176,12 @@ extension Scanner {
   /// The last three letters of all of them, and by the last alone.
   private static let nameEndings: [UInt32] = Array(
     Set(secretNames.map { name, _ in name.suffix(3).reduce(0) { $0 << 8 | UInt32($1) } }))
+  /// By a hash of ten bits: nearly all other names end here.
+  private static let endingFilter: [Bool] = nameEndings.reduce(into: Array(repeating: false, count: 1024)) {
+    $0[Int(($1 &* 0x9E37_79B1) >> 22)] = true
+  }
   private static func mayEndName(_ last: UInt32) -> Bool {
-    for ending in nameEndings where ending == last { return true }
-    return false
+    endingFilter[Int((last &* 0x9E37_79B1) >> 22)] && nameEndings.contains(last)
   }
   private static let lastLetters: [Bool] = (UInt8.min ... .max).map { byte in
     secretNames.contains { name, _ in name.last == byte.lowered }

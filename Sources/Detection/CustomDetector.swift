@@ -14,6 +14,8 @@ public final class CustomDetector: Sendable {
   static let maxLookBehind = 200
   public static let maxPattern = 4096
   public static let maxWords = 10_000
+  /// Bytes of a word.
+  public static let maxWord = 256
 
   public let name: String
   let confidence: Confidence
@@ -143,11 +145,10 @@ struct WordMatcher: Sendable {
   private var hashes: Set<UInt64> = []
   private var lengths: Set<Int> = []
   private var longest = 0
-  static let maxLength = 256
 
   init(_ words: [String]) {
     for word in words {
-      let bytes = word.utf8.prefix(WordMatcher.maxLength)
+      let bytes = word.utf8.prefix(CustomDetector.maxWord)
       hashes.insert(bytes.reduce(WordTable.basis) { WordTable.step($0, $1.lowered) })
       lengths.insert(bytes.count)
       longest = max(longest, bytes.count)

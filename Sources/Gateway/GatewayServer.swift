@@ -94,6 +94,7 @@ public final class GatewayServer: Sendable {
             GroupCommit($0.lane, on: $0.loop, pool: context.pool, sync: options.auditSync)
           }, eventLoop: reactor)
         state.value.keep(configuration.gateway.audit.durability)
+        state.value.lane.detectors = configuration.auditDetectors
         let pause = options.deadlines.sweep
         reactor.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in state.value.sweep() }
         return state

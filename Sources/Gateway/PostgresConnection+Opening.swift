@@ -127,8 +127,10 @@ extension PostgresConnection {
     let names = analyses(policy, target)
     let relay = Relay(
       session: PostgresSession(
-        ready: ready, analyses: names ?? state, maskable: policy.mayMask, maskKey: context.maskKey,
+        ready: ready, analyses: names ?? state, maskable: policy.mayMask, contents: policy.contents,
+        maskKey: context.maskKey,
         followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, records: recorded,
+        hidingRecorded: context.current.configuration.recordedContents(on: target.settings),
         bindsToPath: policy.mayHold || policy.asksForRows,
         reason: handshake.startup?.setting(PostgresSession.reasonSetting) ?? "",
         replication: replication, limits: context.limits),

@@ -10,9 +10,9 @@ extension ScopedPolicy {
         rule: "access", reason: "access to \(place) does not name replication",
         hint: "Access to everything does not cover it: it takes allow: { postgres: [read, replicate] }.")
     }
-    guard let mask = masks.first(where: { !$0.isShadow }) else { return nil }
+    guard let rule = masks.first(where: { !$0.isShadow })?.name ?? contents?.masks.first?.rule else { return nil }
     return Denial(
-      rule: mask.name, reason: "replication sends values as they are stored, and masks apply to you on \(place)",
+      rule: rule, reason: "replication sends values as they are stored, and masks apply to you on \(place)",
       hint: "Ask somebody to whom no mask applies there.")
   }
 

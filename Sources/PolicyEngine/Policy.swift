@@ -20,17 +20,22 @@ public struct Policy: Sendable {
   public func scoped(to subject: Subject) -> ScopedPolicy {
     var restrictions: [Restriction] = []
     var masks: [ScopedMask] = []
+    var contents: [ContentMask] = []
     for rule in document.rules {
       guard let exemption = rule.exemption(for: subject) else { continue }
       switch rule.action {
       case .deny, .approve, .limit: restrictions.append(Restriction(rule, unless: exemption))
-      case .mask(let mask): masks.append(ScopedMask(rule, mask))
+      case .mask(let mask):
+        if !mask.columns.isEmpty { masks.append(ScopedMask(rule, mask)) }
+        if let detectors = mask.detectors, rule.mode == .enforce {
+          contents.append(ContentMask(rule: rule.name, detectors: detectors, mask: mask.mask))
+        }
       }
     }
     return ScopedPolicy(
       subject: subject, hash: hash, granted: document.granted(to: subject),
       mayReplicate: document.grants.contains { $0.replicates && $0.effects(for: subject) != nil },
-      restrictions: restrictions, masks: masks,
+      restrictions: restrictions, masks: masks, contents: ContentMasks(contents),
       clock: clock)
   }
 

@@ -1,6 +1,7 @@
 // PolicyEngine: decides commands and masks columns from a policy document, at once and without side effects.
 
 import AccessModel
+import Detection
 
 /// What a policy says, as typed values: who has access to what, and the rules on top of it.
 ///
@@ -141,6 +142,8 @@ public struct ColumnMask: Sendable, Hashable {
   public var columns: [NamePattern]
   public var mask: Mask
   public var predicates: Predicates
+  /// What of the contents of values is masked, whatever column they stand in; nil when the rule names columns only.
+  public var detectors: DetectorSet?
 
   /// Whether statements may compare, sort or group by the columns: a value that is not shown can be guessed so
   /// (DECISIONS 17).

@@ -14,6 +14,8 @@ public struct ScopedPolicy: Sendable {
   public let mayReplicate: Bool
   let restrictions: [Restriction]
   let masks: [ScopedMask]
+  /// What detectors look for in values; nil when no rule says so.
+  public let contents: ContentMasks?
   /// One for each restriction.
   private let screens: [Screen]
   private let clock: LocalClock
@@ -22,7 +24,7 @@ public struct ScopedPolicy: Sendable {
 
   init(
     subject: Subject, hash: String, granted: Effects?, mayReplicate: Bool, restrictions: [Restriction],
-    masks: [ScopedMask],
+    masks: [ScopedMask], contents: ContentMasks? = nil,
     clock: @escaping LocalClock
   ) {
     self.subject = subject
@@ -31,6 +33,7 @@ public struct ScopedPolicy: Sendable {
     self.mayReplicate = mayReplicate
     self.restrictions = restrictions
     self.masks = masks
+    self.contents = contents
     self.clock = clock
     screens = restrictions.map { Screen($0.when) }
     asksForRows = restrictions.contains { $0.when.sql?.rowsOver != nil }
@@ -62,7 +65,7 @@ public struct ScopedPolicy: Sendable {
   /// True when the other one would decide and mask everything as this one does, for the same person.
   public func decidesLike(_ other: ScopedPolicy) -> Bool {
     subject == other.subject && granted == other.granted && mayReplicate == other.mayReplicate
-      && restrictions == other.restrictions && masks == other.masks
+      && restrictions == other.restrictions && masks == other.masks && contents == other.contents
   }
 
   /// What is to become of one command. Total: it answers for every command, and never waits.

@@ -10,6 +10,8 @@ public struct AuditSettings: Sendable, Hashable {
   public var durability = Durability.process
   /// The values bound to statements, those excepted that masks or secrets take out.
   public var recordsBinds = true
+  /// Whether texts and values are kept with what detectors find in them.
+  public var isRaw = false
   /// File outside the data folder to which each new seal is added, as written; nil: none.
   public var checkpointFile: String?
   /// Where each new seal is posted; nil: nowhere.
@@ -28,6 +30,9 @@ extension ConfigurationReader {
     if let value = keys.take("durability") {
       let words = AuditSettings.Durability.allCases.map { ($0.rawValue, $0) }
       settings.durability = word(value, "durability", among: words) ?? .process
+    }
+    if let value = keys.take("record"), let isRaw = word(value, "record", among: [("masked", false), ("raw", true)]) {
+      settings.isRaw = isRaw
     }
     if let value = keys.take("checkpoint") { readCheckpoint(value, into: &settings) }
     keys.finish()
@@ -57,6 +62,9 @@ extension MappingShape {
       Key(
         "durability", .words(["process", "sync"]),
         "What a record outlives before its command runs: the process (the default), or a loss of power."),
+      Key(
+        "record", .words(["masked", "raw"]),
+        "masked: texts and values are kept without what detectors find in them. Default: masked."),
       Key("checkpoint", .mapping(.checkpoint), "Where the signed heads of the trail are kept, too."),
     ])
 

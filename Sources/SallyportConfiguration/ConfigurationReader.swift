@@ -1,4 +1,5 @@
 import AccessModel
+import Detection
 import PolicyEngine
 
 /// Reads the files of one configuration into one, collecting mistakes on the way.
@@ -17,6 +18,12 @@ final class ConfigurationReader {
   var rules: [Located<Rule>] = []
   var functions: [Located<FunctionDeclaration>] = []
   var approvals = ApprovalSettings()
+  /// What the configuration adds to the catalogue of detectors.
+  var detectors: [Located<CustomDetector>] = []
+  /// What the rule that is being read detects.
+  var detectorsOfRule: [Located<String>]?
+  /// A detector that was written and could not be read, so that its name is not reported as missing as well.
+  var hasUnreadDetectors = false
   private var sections = 0
 
   var references = References()
@@ -37,6 +44,7 @@ final class ConfigurationReader {
     if let value = top.take("roles") { readRoles(value) }
     if let value = top.take("connections") { readConnections(value) }
     if let value = top.take("access") { readAccess(value) }
+    if let value = top.take("detectors") { readDetectors(value) }
     if let value = top.take("rules") { readRules(value) }
     if let value = top.take("approvals") { approvals = approvalSettings(value) ?? approvals }
     if let value = top.take("functions") { readFunctions(value) }
@@ -64,6 +72,7 @@ final class ConfigurationReader {
         "Add one under connections:, such as shop: { protocol: postgres, address: 127.0.0.1:5432, … }.")
     }
     checkReferences()
+    resolveDetectors()
     checkConflictingMasks()
     checkFunctions()
     guard mistakes.isEmpty else { return nil }
@@ -71,7 +80,8 @@ final class ConfigurationReader {
       gateway: gateway ?? .defaults(hostName: hostName), users: users.mapValues(\.value),
       roles: roles.mapValues(\.value),
       connections: connections.mapValues(\.value), policy: PolicyDocument(grants: grants, rules: rules.map(\.value)),
-      policyHash: "", functions: functions.map(\.value), approvals: approvals, directory: "")
+      policyHash: "", functions: functions.map(\.value), approvals: approvals, detectors: detectors.map(\.value),
+      directory: "")
   }
 }
 
@@ -85,6 +95,7 @@ extension MappingShape {
       Key("connections", .named(.mapping(.connection)), "Backends by the name that people use."),
       Key("access", .list(.mapping(.grant)), "The only part that permits anything."),
       Key("rules", .list(.mapping(.rule)), "Restrictions on top of access; their order does not matter."),
+      Key("detectors", .list(.mapping(.detector)), "What rules may detect besides what the gateway knows."),
       Key("approvals", .mapping(.approvals), "How approvers hear of requests."),
       Key("functions", .list(.mapping(.function)), "What the catalogue cannot tell of routines."),
     ], planned: ["regions"])

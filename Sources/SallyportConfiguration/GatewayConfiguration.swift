@@ -1,4 +1,5 @@
 import AccessModel
+import Detection
 import PolicyEngine
 import Residency
 
@@ -17,6 +18,8 @@ public struct GatewayConfiguration: Sendable, Hashable {
   /// What the catalogue cannot tell of routines (DECISIONS 7).
   public var functions: [FunctionDeclaration]
   public var approvals = ApprovalSettings()
+  /// What the configuration adds to the catalogue of detectors.
+  public var detectors: [CustomDetector] = []
   /// The folder of the file, or the folder that was read; empty for text. Relative files are relative to it.
   public var directory: String
 }

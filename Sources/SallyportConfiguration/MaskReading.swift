@@ -1,24 +1,41 @@
 import AccessModel
+import Detection
 import PolicyEngine
 
 extension ConfigurationReader {
   /// `mask: { columns: […], with: … }`.
   func columnMask(_ value: YAMLValue) -> ColumnMask? {
     guard var keys = MappingReader(value, "mask", mistakes, .mask) else { return nil }
-    let columns: [NamePattern]?
-    if let value = keys.take("columns") {
-      columns = patterns(value, "columns", parts: 3, example: "\"public.customers.ssn\" or \"*.*.email\"")
-    } else {
-      columns = nil
-      if !keys.has("detect") {
-        mistakes.add(keys.place, "mask has no columns", "Name them, such as columns: [\"public.customers.ssn\"].")
-      }
+    let columnsValue = keys.take("columns")
+    let columns = columnsValue.flatMap {
+      patterns($0, "columns", parts: 3, example: "\"public.customers.ssn\" or \"*.*.email\"")
+    }
+    let detectValue = keys.take("detect")
+    let confidence = keys.take("confidence").map { value in
+      word(value, "confidence", among: Confidence.allCases.map { ($0.name, $0) })
+    }
+    let detectors = detectValue.flatMap { texts($0, "detect") }
+    if columnsValue == nil, detectValue == nil {
+      mistakes.add(
+        keys.place, "mask has no columns", "Name them, such as columns: [\"public.customers.ssn\"], or detect: [email]."
+      )
     }
     let mask = keys.require("with", "Say how, such as with: redact.").flatMap { self.mask($0) }
     let predicates = keys.take("predicates").map(self.predicates)
     keys.finish()
-    guard let columns, let mask else { return nil }
-    return ColumnMask(columns: columns, mask: mask, predicates: (predicates ?? .deny) ?? .deny)
+    guard let mask, (columnsValue == nil) == (columns == nil), (detectValue == nil) == (detectors == nil) else {
+      return nil
+    }
+    if let detectValue, case .bucket = mask {
+      return refuse(detectValue.place, "what detectors find is a part of a text, which has no ranges", "Use redact.")
+    }
+    var made = ColumnMask(columns: columns ?? [], mask: mask, predicates: (predicates ?? .deny) ?? .deny)
+    if let detectors {
+      // Which ones is known when all files are read.
+      made.detectors = DetectorSet([], minimum: (confidence ?? .medium) ?? .medium)
+      detectorsOfRule = detectors
+    }
+    return made
   }
 
   /// `deny`, `equality`, `allow`, or `{ equality: { constants: 3, per_hour: 100 } }`.
@@ -122,15 +139,21 @@ extension MappingShape {
     "mask",
     [
       Key(
-        "columns", .oneOrMore(.text), "`[schema.]table.column`, bound from the right; * stays within one part.",
-        required: true),
+        "columns", .oneOrMore(.text), "`[schema.]table.column`, bound from the right; * stays within one part."),
+      Key(
+        "detect", .oneOrMore(.text),
+        "Kinds of data that are found by content in any column: detectors, groups of them (all, national-ids, secrets), "
+          + "or those under `detectors`."),
+      Key(
+        "confidence", .words(Confidence.allCases.map(\.name)),
+        "How sure a detector must be. Default: medium."),
       Key(
         "with", .either([.words(["redact", "null", "hash"]), .mapping(.with)]), "What stands in place of the value.",
         required: true),
       Key(
         "predicates", .either([.words(["deny", "equality", "allow"]), .mapping(.predicates)]),
         "Whether statements may compare, sort or group by the columns, by which values can be guessed. Default: deny."),
-    ], planned: ["detect", "direction"])
+    ], planned: ["direction"], anyOf: ["columns", "detect"])
 
   static let with = MappingShape(
     "with",

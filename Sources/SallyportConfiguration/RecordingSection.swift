@@ -1,11 +1,14 @@
 import AccessModel
+import Detection
 
 /// What is kept of results, besides the statements and their timing that the audit trail has. nil: not said here.
 public struct RecordingSettings: Sendable, Hashable {
   public enum Rows: String, Sendable, Hashable, CaseIterable {
     case none
-    /// As the client got them: after masks.
+    /// As the client got them, after masks, without what detectors find in them.
     case masked
+    /// As the client got them.
+    case raw
   }
   public var rows: Rows?
   /// Of one statement.
@@ -32,11 +35,25 @@ extension GatewayConfiguration {
     let (own, shared) = (connection.recording, gateway.recording)
     switch own.rows ?? shared.rows ?? .none {
     case .none: return nil
-    case .masked:
+    case .masked, .raw:
       let standard = RecordingSettings.standardBounds
       return ResultBounds(
         rows: own.maxRows ?? shared.maxRows ?? standard.rows, bytes: own.maxBytes ?? shared.maxBytes ?? standard.bytes)
     }
+  }
+}
+
+extension GatewayConfiguration {
+  /// What is looked for in what is stored: all that is known.
+  private var storedDetectors: DetectorSet { DetectorSet(.all, custom: detectors) }
+
+  /// What texts and values are looked through for before the audit trail keeps them; nil where they are kept as they are.
+  public var auditDetectors: DetectorSet? { gateway.audit.isRaw ? nil : storedDetectors }
+
+  /// The same of results that are recorded on this connection.
+  public func recordedContents(on connection: ConnectionSettings) -> ContentMasks? {
+    if connection.recording.rows ?? gateway.recording.rows == .raw { return nil }
+    return ContentMasks([ContentMask(rule: "recording", detectors: storedDetectors, mask: .redact)])
   }
 }
 
@@ -46,7 +63,7 @@ extension ConfigurationReader {
     guard var keys = MappingReader(value, "recording", mistakes, shape) else { return nil }
     var settings = RecordingSettings(
       rows: keys.take("rows").flatMap { value in
-        word(value, "rows", among: RecordingSettings.Rows.allCases.map { ($0.rawValue, $0) }, planned: ["raw"])
+        word(value, "rows", among: RecordingSettings.Rows.allCases.map { ($0.rawValue, $0) })
       },
       maxRows: keys.take("max_rows").flatMap { integer($0, "max_rows") },
       maxBytes: keys.take("max_bytes").flatMap { size($0, "max_bytes", 1_024...(8 << 20)) })
@@ -90,7 +107,7 @@ extension MappingShape {
   private static let recordingKeys = [
     Key(
       "rows", .words(RecordingSettings.Rows.allCases.map(\.rawValue)),
-      "masked: results are kept as the client gets them. Default: none."),
+      "Results are kept as the client gets them; masked: without what detectors find in them. Default: none."),
     Key("max_rows", .integer(1...1_000_000), "Of one statement. Default: 1000."),
     Key("max_bytes", .pattern("^[1-9][0-9]*(KiB|MiB)?$"), "Of one statement, at most 8MiB. Default: 1MiB."),
   ]

@@ -10,6 +10,8 @@ struct References {
   var labels: [Located<(key: String, value: String)>] = []
   var owners: [Located<(owner: String, service: String)>] = []
   var approvals: [Located<(groups: [String], count: Int)>] = []
+  /// What rules detect, by the rule's name.
+  var detectors: [(rule: String, names: [Located<String>])] = []
 }
 
 extension ConfigurationReader {

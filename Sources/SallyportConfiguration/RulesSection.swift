@@ -16,6 +16,7 @@ extension ConfigurationReader {
 
   private func rule(_ value: YAMLValue) -> Located<Rule>? {
     guard var keys = MappingReader(value, "the rule", mistakes, .rule) else { return nil }
+    detectorsOfRule = nil
     let nameValue = keys.require("name", "Give it one: people read it when the rule stops them.")
     let name = nameValue.flatMap { ruleName($0) }
     let thenValue = keys.require("then", "Say what happens: deny, { approve: … }, { mask: … } or { limit: … }.")
@@ -37,6 +38,12 @@ extension ConfigurationReader {
     let rule = Rule(
       name: name, when: when ?? Matcher(), unless: unless, then: action, mode: (mode ?? .enforce) ?? .enforce,
       reason: reason)
+    if let detectors = detectorsOfRule {
+      guard rule.mode == .enforce else {
+        return refuse(nameValue.place, "a rule that detects cannot be tried out in shadow yet", "Leave mode out.")
+      }
+      references.detectors.append((rule: name, detectors))
+    }
     return Located(value: rule, place: nameValue.place)
   }
 

@@ -22,18 +22,18 @@ extension PostgresSession {
 
   /// What the client is told in place of these fields; nil when they pass.
   func concealed(_ fields: ErrorFields) -> ErrorFields? {
-    guard maskable, !fields.isHarmless else { return nil }
+    guard maskable, !fields.isHarmless else { return contents.flatMap { fields.hiding($0) } }
     let command: CommandID?
     switch replies.head {
     case .query(let id), .functionCall(let id), .bind(let id, _), .execute(let id, _): command = id
     // What is wrong with a text is found out before any row is read.
     case .parse, .describeStatement, .describePortal, .injectedDescribe, .closeStatement, .closePortal, .catalog,
       .failingQuery, .failingParse:
-      return nil
+      return contents.flatMap { fields.hiding($0) }
     case .sync, .none: command = nil
     }
     let rule = concealment.map { $0.rule(hiding: command) } ?? "masking"
-    return rule.map { fields.withoutWords(rule: $0) }
+    return rule.map { fields.withoutWords(rule: $0) } ?? contents.flatMap { fields.hiding($0) }
   }
 }
 

@@ -25,6 +25,7 @@ extension PostgresSession {
     case BackendTag.copyData:
       if limited != nil, let isTaken = try takeLimitedCopyData(header) { return isTaken }
       if copyMask != nil { return try maskCopy(header) }
+      if let contents, replication == nil { return try takeCopyData(header, contents) }
       if tap != nil {
         guard try tapStream(header) else { return false }
       }
@@ -42,12 +43,12 @@ extension PostgresSession {
   /// A frame that is longer than we keep passes as it comes, where nothing in it has to be seen.
   private mutating func takeLongFrame(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     switch (header.tag, replies.head) {
-    case (BackendTag.functionCallResponse, .functionCall) where !maskable:
+    case (BackendTag.functionCallResponse, .functionCall) where !looksAtRows:
       beginProgressIfNeeded()
       progress?.bytes += header.frameLength
       backend.pass(header)
-    case (BackendTag.noticeResponse, _) where !maskable: backend.pass(header)
-    case (BackendTag.errorResponse, _) where !maskable:
+    case (BackendTag.noticeResponse, _) where !looksAtRows: backend.pass(header)
+    case (BackendTag.errorResponse, _) where !looksAtRows:
       guard let front = backend.front(limits.shortMessage) else { return false }
       try takeError(header, try ErrorFields.decodeFront(front, from: .backend))
     case (let tag, _):
@@ -73,8 +74,10 @@ extension PostgresSession {
     case BackendTag.copyInResponse: try takeCopyInResponse(header)
     case BackendTag.copyBothResponse: try takeCopyBothResponse(header)
     case BackendTag.copyOutResponse where maskable: return try takeCopyOutResponse(header)
+    case BackendTag.copyOutResponse where contents != nil: try noteCopyFormat(header)
     case BackendTag.copyDone where copyMask != nil: try endCopy(header)
-    case BackendTag.noticeResponse where maskable: try takeNotice(header, try backend.body(of: header))
+    case BackendTag.noticeResponse where looksAtRows: try takeNotice(header, try backend.body(of: header))
+    case BackendTag.functionCallResponse where contents != nil: try takeFunctionResult(header)
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
@@ -126,20 +129,21 @@ extension PostgresSession {
     var rewritten = ByteBufferAllocator().buffer(capacity: backend.pending + backend.pending / 8)
     let limit = limits.maskedRow
     var rows = 0
+    var found = RowMask.Found()
     try backend.replace(with: &rewritten) { bytes, output throws(ProtocolError) in
-      let done = try mask.rewriteFrames(bytes, limit: limit, upTo: most, into: &output)
+      let done = try mask.rewriteFrames(bytes, limit: limit, upTo: most, into: &output, found: &found)
       rows = done.rows
       return done.bytes
     }
     count(rows: rows, bytes: rewritten.readableBytes)
-    progress?.masked = mask.names
+    progress?.note(mask, found)
     if tap != nil, let id = progress?.id { tell(rewritten, of: id) }
   }
 
   /// The mask of the rows that are due; nil when they pass. A row whose columns were never told is an error under
   /// masks: nothing passes that could not be looked at.
   private mutating func activeMask() throws(ProtocolError) -> RowMask? {
-    guard maskable else { return nil }
+    guard looksAtRows else { return nil }
     switch replies.head {
     case .query:
       guard let known = queryMask else { throw .backend("rows came before their columns were known") }
@@ -185,7 +189,7 @@ extension PostgresSession {
     }
     if tap != nil { tapColumns(use, command, try backend.body(of: header)) }
     guard maskable else {
-      takeColumns(use, header, nil)
+      takeColumns(use, header, try contentMask(header))
       return true
     }
     let version = analyses.columnsVersion
@@ -240,7 +244,8 @@ extension PostgresSession {
   public mutating func mask(_ id: CommandID, with plan: MaskPlan) throws(ProtocolError) {
     guard case .plan(let pending) = backendStall, pending.id == id else { return }
     backendStall = .none
-    let mask = RowMask(plan: plan, description: pending.description, key: maskKey)
+    let mask = RowMask(
+      plan: plan, description: pending.description, key: maskKey, contents: pending.contents(contents, plan))
     // Of another reading than it began with, it may not be what the next result needs.
     if let version = pending.version, version == analyses.columnsVersion, backend.holds(pending.header) {
       knownColumns.add(try backend.body(of: pending.header), mask, version: version)

@@ -15,6 +15,7 @@ extension PostgresSession {
     guard let terms = known ?? CopyTerms.unknown(response) else {
       throw .backend("the backend sends COPY data that masks cannot be applied to", code: "42501")
     }
+    copyOutIsBinary = response.format != 0
     guard (response.format != 0) == (terms.format == .binary) else {
       throw .backend("the backend sends COPY data in another format than was asked for", code: "42501")
     }

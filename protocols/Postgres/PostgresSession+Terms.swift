@@ -7,6 +7,8 @@ public struct SessionTerms {
   public var analyses: any StatementAnalyses
   /// Whether any mask may apply to this person on this connection.
   public var maskable: Bool
+  /// What is looked for in values besides; nil for nothing.
+  public var contents: ContentMasks?
   /// Whether `analyses` resolves names.
   public var followsNames: Bool
   /// Whether what is pipelined behind unknown code is only read once that has run.
@@ -15,10 +17,12 @@ public struct SessionTerms {
   public var bindsToPath: Bool
 
   public init(
-    analyses: any StatementAnalyses, maskable: Bool, followsNames: Bool, waitsForUnknownCode: Bool, bindsToPath: Bool
+    analyses: any StatementAnalyses, maskable: Bool, contents: ContentMasks? = nil, followsNames: Bool,
+    waitsForUnknownCode: Bool, bindsToPath: Bool
   ) {
     self.analyses = analyses
     self.maskable = maskable
+    self.contents = contents
     self.followsNames = followsNames
     self.waitsForUnknownCode = waitsForUnknownCode
     self.bindsToPath = bindsToPath
@@ -56,6 +60,7 @@ extension PostgresSession {
     newTerms = nil
     analyses = terms.analyses
     maskable = terms.maskable
+    contents = terms.contents
     followsNames = terms.followsNames
     waitsForUnknownCode = terms.waitsForUnknownCode
     bindsToPath = terms.bindsToPath

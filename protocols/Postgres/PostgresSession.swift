@@ -116,6 +116,13 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     var tag = ""
     var errorCode = ""
     var masked: [String] = []
+
+    /// Rows went under a mask, and detectors found something in some columns.
+    mutating func note(_ mask: RowMask, _ found: RowMask.Found) {
+      if masked.isEmpty { masked = mask.names }
+      guard !found.isEmpty else { return }
+      for name in mask.names(of: found) where !masked.contains(name) { masked.append(name) }
+    }
   }
 
   let limits: Limits
@@ -134,6 +141,10 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   let initialReason: String
   /// Whether any mask may apply: then columns are looked at, else rows pass unseen.
   var maskable: Bool
+  /// What detectors look for in values, whatever their column; nil for nothing.
+  var contents: ContentMasks?
+  /// The COPY that is under way sends the binary format.
+  var copyOutIsBinary = false
   let maskKey: MaskKey
   /// Of another policy, until no reply is outstanding.
   var newTerms: SessionTerms?
@@ -213,25 +224,28 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// - Parameters:
   ///   - ready: what the backend said of itself.
   ///   - maskable: whether any mask may apply to this person on this connection.
+  ///   - contents: what is looked for in values besides.
   ///   - maskKey: of hashed values, which are equal for equal values where the key is the same.
   ///   - followsNames: whether `analyses` resolves names, so that the session's search_path is of use.
   ///   - records: how much of each result is told as `.result`; nil for nothing.
+  ///   - hidingRecorded: what is looked for in what is told of results, and hidden in it.
   ///   - waitsForUnknownCode: whether what is pipelined behind unknown code is only read once that has run; false where
   ///     no decision depends on what texts say.
   ///   - bindsToPath: whether commands may be approved, which binds them to search_path and role.
   ///   - reason: `sallyport.reason` of the start-up packet.
   ///   - replication: what a session of replication was asked to be.
   public init(
-    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool,
+    ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, contents: ContentMasks? = nil,
     maskKey: MaskKey = .random(), followsNames: Bool = false, waitsForUnknownCode: Bool = true,
-    records: ResultBounds? = nil, bindsToPath: Bool = false, reason: String = "",
+    records: ResultBounds? = nil, hidingRecorded: ContentMasks? = nil, bindsToPath: Bool = false, reason: String = "",
     replication: ReplicationMode? = nil, limits: Limits = .standard
   ) {
-    tap = records.map { ResultTap($0) }
+    tap = records.map { ResultTap($0, hiding: hidingRecorded) }
     self.limits = limits
     self.replication = replication
     self.analyses = analyses
     self.maskable = maskable
+    self.contents = contents
     self.maskKey = maskKey
     self.followsNames = followsNames
     self.waitsForUnknownCode = waitsForUnknownCode

@@ -12,6 +12,10 @@ struct ResultTap {
     var isCut = false
   }
   private let bounds: ResultBounds
+  /// What is looked for in what is told, and hidden in it; nil for nothing.
+  private let contents: ContentMasks?
+  /// How rows of the columns that were told last are looked at.
+  private var mask: RowMask?
   /// Of the commands that sent something lately: a portal that stopped at its row limit goes on under its old one.
   private var budgets: [Budget] = []
   private static let remembered = 64
@@ -20,7 +24,28 @@ struct ResultTap {
   /// Bodies of RowDescription of portals, whose rows come later.
   private var descriptions = NameMap<[UInt8]>()
 
-  init(_ bounds: ResultBounds) { self.bounds = bounds }
+  init(_ bounds: ResultBounds, hiding contents: ContentMasks? = nil) {
+    self.bounds = bounds
+    self.contents = contents
+  }
+
+  private mutating func look(at columns: ByteBuffer) {
+    guard let contents else { return }
+    mask = (try? RowDescription.decode(columns)).flatMap {
+      RowMask(plan: .identity, description: $0, key: MaskKey([]), contents: contents)
+    }
+  }
+
+  /// Whole frames of rows as they are told.
+  private func hidden(_ frames: ByteBuffer) -> [UInt8] {
+    guard let mask else { return Array(frames.readableBytesView) }
+    var (hidden, found) = (ByteBuffer(), RowMask.Found())
+    let isRewritten = frames.withUnsafeReadableBytes { bytes in
+      (try? mask.rewriteFrames(bytes, limit: .max, into: &hidden, found: &found))?.bytes == bytes.count
+    }
+    // What cannot be read as rows of these columns is not kept.
+    return isRewritten ? Array(hidden.readableBytesView) : []
+  }
 
   /// Whether a row or another piece of this many bytes would still be kept.
   func wants(_ bytes: Int, of id: CommandID) -> Bool {
@@ -40,6 +65,7 @@ struct ResultTap {
   /// The columns of a simple query's next result.
   mutating func columns(_ body: ByteBuffer, of id: CommandID) -> [SessionEvent] {
     described = id
+    look(at: body)
     return [.result(id, .columns(Array(body.readableBytesView)))]
   }
 
@@ -59,9 +85,14 @@ struct ResultTap {
     budgets[index].rows -= count
     budgets[index].bytes -= kept
     var events: [SessionEvent] = []
-    if described != id, let portal, let columns = descriptions[portal] { events.append(.result(id, .columns(columns))) }
+    if described != id, let portal, let columns = descriptions[portal] {
+      events.append(.result(id, .columns(columns)))
+      look(at: ByteBuffer(bytes: columns))
+    }
     described = id
-    if count > 0 { events.append(.result(id, .rows(Array(frames.readableBytesView.prefix(kept)), count: count))) }
+    if count > 0, let whole = frames.getSlice(at: frames.readerIndex, length: kept) {
+      events.append(.result(id, .rows(hidden(whole), count: count)))
+    }
     if rest.readableBytes > 0 { events.append(contentsOf: cut(index)) }
     return events
   }
@@ -73,7 +104,8 @@ struct ResultTap {
     guard budgets[index].rows > 0, body.readableBytes <= budgets[index].bytes else { return cut(index) }
     budgets[index].rows -= 1
     budgets[index].bytes -= body.readableBytes
-    return [.result(id, .stream(Array(body.readableBytesView)))]
+    let hidden = contents.flatMap { CopyLook($0, MaskKey([])).hidden(body, isBinary: CopyLook.isBinary(body)) }
+    return [.result(id, .stream(Array((hidden ?? body).readableBytesView)))]
   }
 
   /// Something that is not kept passed.

@@ -1,4 +1,5 @@
 import AccessModel
+import Detection
 import NIOCore
 
 /// How to rewrite the rows of one result: which columns, by which mask, in which type and format.
@@ -11,33 +12,78 @@ struct RowMask: Hashable, Sendable {
     case partial(PartialMask)
     case hash(KeyedHash)
     case bucket(BucketMask)
+    /// What detectors find in it is hidden.
+    case content(SpanMask)
+    /// The same, where it shows less than the column's own mask, which holds otherwise.
+    indirect case guarded(SpanMask, Column)
   }
   var columns: [Column]
   /// Names of the masked columns, for the audit trail.
   var names: [String]
+  /// Names of all columns, where detectors look at some.
+  private var allNames: [String] = []
+
+  /// Columns in which detectors found something; one bit each, the last for all from there on.
+  struct Found {
+    private var bits: UInt64 = 0
+    var isEmpty: Bool { bits == 0 }
+    mutating func insert(_ column: Int) { bits |= 1 << UInt64(min(column, 63)) }
+    func contains(_ column: Int) -> Bool { bits >> UInt64(min(column, 63)) & 1 != 0 }
+  }
+
+  func names(of found: Found) -> [String] {
+    allNames.indices.filter { found.contains($0) }.map { allNames[$0] }
+  }
   /// Bytes that a row may grow by, where each column passes, becomes the same value, or keeps its length; nil where others
   /// are among them.
   private var growth: Int? = 0
 
   /// nil for a plan that changes nothing.
-  init?(plan: MaskPlan, description: RowDescription, key: MaskKey) {
-    guard !plan.isIdentity, case .columns(let masks) = plan else { return nil }
+  ///
+  /// - Parameter contents: what detectors look for in all columns.
+  init?(plan: MaskPlan, description: RowDescription, key: MaskKey, contents: ContentMasks? = nil) {
     columns = []
     names = []
-    for (index, column) in description.columns.enumerated() {
-      // A plan shorter than the row would leave values open: what it does not name is nulled.
-      guard let mask = index < masks.count ? masks[index] : .null else {
-        columns.append(.pass)
-        continue
+    switch plan {
+    case .identity: columns = description.columns.map { _ in .pass }
+    case .columns(let masks):
+      for (index, column) in description.columns.enumerated() {
+        // A plan shorter than the row would leave values open: what it does not name is nulled.
+        guard let mask = index < masks.count ? masks[index] : .null else {
+          columns.append(.pass)
+          continue
+        }
+        names.append(String(buffer: column.name))
+        columns.append(Column(mask, column, key))
       }
-      names.append(String(buffer: column.name))
-      columns.append(Column(mask, column, key))
     }
+    if let contents { look(for: contents, plan, description, key) }
+    if columns.allSatisfy({ $0 == .pass }) { return nil }
     for column in columns {
       switch column {
       case .pass, .partial: break
       case .constant(let value): growth = growth.map { $0 + value.count }
-      case .hash, .bucket: growth = nil
+      case .hash, .bucket, .content, .guarded: growth = nil
+      }
+    }
+  }
+
+  private mutating func look(
+    for contents: ContentMasks, _ plan: MaskPlan, _ description: RowDescription, _ key: MaskKey
+  ) {
+    allNames = description.columns.map { String(buffer: $0.name) }
+    for (index, column) in description.columns.enumerated() {
+      guard
+        let span = SpanMask(
+          contents, key: key, type: ValueType(column.type), isBinary: column.format != 0,
+          label: Context(label: allNames[index]), maxCharacters: Column.maxCharacters(of: column))
+      else { continue }
+      if columns[index] == .pass {
+        columns[index] = .content(span)
+      } else if case .columns(let masks) = plan, let mask = index < masks.count ? masks[index] : .null,
+        contents.strongest.revelation < mask.revelation
+      {
+        columns[index] = .guarded(span, columns[index])
       }
     }
   }
@@ -55,7 +101,8 @@ struct RowMask: Hashable, Sendable {
   /// Rewrites up to `most` whole frames of DataRow at the front of `bytes`, up to one whose body is longer than `limit`. Returns
   /// how many bytes of it those were, and how many rows.
   func rewriteFrames(
-    _ bytes: UnsafeRawBufferPointer, limit: Int, upTo most: Int = .max, into output: inout ByteBuffer
+    _ bytes: UnsafeRawBufferPointer, limit: Int, upTo most: Int = .max, into output: inout ByteBuffer,
+    found: inout Found
   ) throws(ProtocolError) -> (bytes: Int, rows: Int) {
     var at = 0
     var rows = 0
@@ -71,7 +118,7 @@ struct RowMask: Hashable, Sendable {
         continue
       }
       let start = RowMask.open(BackendTag.dataRow, in: &output)
-      let last = try rewrite(row: frame, at: FrameHeader.size, into: &output)
+      let last = try rewrite(row: frame, at: FrameHeader.size, into: &output, found: &found)
       guard last == frame.count else { throw RowMask.malformed(frame.count - last) }
       RowMask.close(start, in: &output)
       at = end
@@ -116,7 +163,7 @@ struct RowMask: Hashable, Sendable {
             guard mask.fill(to + written, with: value) else { return 0 }
             written += length
             run = end
-          case .hash, .bucket: return 0
+          case .hash, .bucket, .content, .guarded: return 0
           }
         }
         at = end
@@ -134,13 +181,20 @@ struct RowMask: Hashable, Sendable {
   func rewrite(
     row bytes: UnsafeRawBufferPointer, at start: Int, into output: inout ByteBuffer
   ) throws(ProtocolError) -> Int {
+    var found = Found()
+    return try rewrite(row: bytes, at: start, into: &output, found: &found)
+  }
+
+  func rewrite(
+    row bytes: UnsafeRawBufferPointer, at start: Int, into output: inout ByteBuffer, found: inout Found
+  ) throws(ProtocolError) -> Int {
     guard bytes.count - start >= 2 else { throw RowMask.malformed(bytes.count - start) }
     let count = Int(bytes[start]) << 8 | Int(bytes[start + 1])
     guard count == columns.count else { throw .backend("a row has \(count) values for \(columns.count) columns") }
     // The first run begins with the count.
     var run = start
     var at = start + 2
-    for column in columns {
+    for (index, column) in columns.enumerated() {
       guard bytes.count - at >= 4 else { throw RowMask.malformed(bytes.count - at) }
       let length = Int(RowMask.int32(bytes, at))
       guard length >= -1, bytes.count - at - 4 >= length else { throw RowMask.malformed(length) }
@@ -156,12 +210,33 @@ struct RowMask: Hashable, Sendable {
           RowMask.copy(bytes, run, at, &output)
           column.write(UnsafeRawBufferPointer(rebasing: bytes[(at + 4)..<end]), into: &output)
           run = end
+        case .content(let mask):
+          let value = UnsafeRawBufferPointer(rebasing: bytes[(at + 4)..<end])
+          let findings = mask.findings(value)
+          // Nearly always: the value passes with those around it.
+          if findings.isEmpty { break }
+          RowMask.copy(bytes, run, at, &output)
+          RowMask.write(mask.hidden(value, findings), into: &output)
+          found.insert(index)
+          run = end
+        case .guarded(let mask, _):
+          RowMask.copy(bytes, run, at, &output)
+          let value = UnsafeRawBufferPointer(rebasing: bytes[(at + 4)..<end])
+          if !mask.findings(value).isEmpty { found.insert(index) }
+          column.write(value, into: &output)
+          run = end
         }
       }
       at = end
     }
     RowMask.copy(bytes, run, at, &output)
     return at
+  }
+
+  /// Length and bytes; nil is NULL.
+  static func write(_ value: [UInt8]?, into output: inout ByteBuffer) {
+    output.writeInteger(Int32(truncatingIfNeeded: value?.count ?? -1))
+    if let value { output.writeBytes(value) }
   }
 
   private static func copy(
@@ -228,7 +303,7 @@ extension RowMask.Column {
   }
 
   /// Characters that a value may have, nil without a bound (`varchar(n)`, `char(n)`).
-  private static func maxCharacters(of column: RowDescription.Column) -> Int? {
+  fileprivate static func maxCharacters(of column: RowDescription.Column) -> Int? {
     // atttypmod of varchar and bpchar counts a header of four bytes; a name has 63 bytes.
     if column.type == 19 { return 63 }
     guard column.type == 1042 || column.type == 1043, column.typeModifier >= 4 else { return nil }
@@ -252,6 +327,18 @@ extension RowMask.Column {
       return
     }
     if case .partial(let mask) = self, mask.writePlain(value, into: &output) { return }
+    switch self {
+    case .content(let mask):
+      let findings = mask.findings(value)
+      guard findings.isEmpty else { return RowMask.write(mask.hidden(value, findings), into: &output) }
+      output.writeInteger(Int32(truncatingIfNeeded: value.count))
+      output.writeBytes(value)
+      return
+    case .guarded(let span, let column):
+      guard let hidden = span.replacement(value) else { return column.write(value, into: &output) }
+      return RowMask.write(hidden, into: &output)
+    case .pass, .constant, .partial, .hash, .bucket: break
+    }
     guard let standIn = standIn(Array(value)[...]) else {
       output.writeInteger(Int32(-1))
       return
@@ -264,7 +351,7 @@ extension RowMask.Column {
   private func standIn(_ value: ArraySlice<UInt8>) -> [UInt8]? {
     switch self {
     // Both are written without looking at the value; hiding it is the safe side.
-    case .pass, .constant: nil
+    case .pass, .constant, .content, .guarded: nil
     case .partial(let mask): mask.standIn(value)
     case .hash(let mask): mask.standIn(value)
     case .bucket(let mask): mask.standIn(value)

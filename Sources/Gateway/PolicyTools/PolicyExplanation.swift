@@ -22,6 +22,13 @@ public struct PolicyExplanation: Codable, Sendable {
     public var mask: String
     public var rules: [String]
   }
+  /// What is masked in all that the person reads, by what it looks like.
+  public struct Detected: Codable, Sendable {
+    public var rule: String
+    public var detectors: [String]
+    public var mask: String
+    public var confidence: String
+  }
   public var user: String
   public var groups: [String]
   public var connection: String
@@ -47,6 +54,7 @@ public struct PolicyExplanation: Codable, Sendable {
   public var needs: [String] = []
   public var rules: [Rule] = []
   public var masked: [Masked] = []
+  public var detected: [Detected] = []
   /// Hash of the policy.
   public var policy: String
 
@@ -104,6 +112,15 @@ public struct PolicyExplanation: Codable, Sendable {
   }
 }
 
+extension PolicyExplanation.Detected {
+  init(_ mask: ContentMask) {
+    rule = mask.rule
+    detectors = mask.detectors.kinds.kinds.map(\.name) + mask.detectors.custom.map(\.name)
+    self.mask = mask.mask.name
+    confidence = mask.detectors.minimum.name
+  }
+}
+
 extension PolicyExplanation.Rule {
   init(_ finding: RuleFinding) {
     name = finding.rule
@@ -138,6 +155,9 @@ extension PolicyExplanation: CustomStringConvertible {
     for rule in rules {
       let why = rule.key.map { "not met: \($0)" } ?? rule.result
       lines.append("rule        \(rule.name): \(rule.action)\(rule.shadow ? " (shadow)" : ""), \(why)")
+    }
+    lines += detected.map {
+      "detected    \($0.detectors.joined(separator: ", ")), at least \($0.confidence): \($0.mask), by \($0.rule)"
     }
     lines += masked.map { "masked      \($0.column): \($0.mask), by \($0.rules.joined(separator: ", "))" }
     return lines.joined(separator: "\n")

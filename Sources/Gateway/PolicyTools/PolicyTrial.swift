@@ -73,6 +73,7 @@ public struct PolicyTrial: Sendable {
     explanation.take(enforcer.admit(CommandID(1), command))
     explanation.rules = policy.findings(on: command, by: subject).map(PolicyExplanation.Rule.init)
     explanation.masked = masked(command, scoped)
+    explanation.detected = scoped.contents?.masks.map(PolicyExplanation.Detected.init) ?? []
     return explanation
   }
 

@@ -7,6 +7,7 @@ extension LoopState {
   /// Another configuration is in force. Returns how many sessions ended because they lost their access.
   func govern(by governing: Governing) -> Int {
     keep(governing.configuration.gateway.audit.durability)
+    lane.detectors = governing.configuration.auditDetectors
     let hasOtherFunctions = functions != governing.functions
     if hasOtherFunctions { replaceFunctions(governing.functions) }
     return Array(connections.values).count { !$0.govern(by: governing, anyway: hasOtherFunctions) }
@@ -41,8 +42,9 @@ extension PostgresConnection {
     if isSame { return true }
     relay.names = analyses(policy, relay.target)
     let terms = SessionTerms(
-      analyses: relay.names ?? state, maskable: policy.mayMask, followsNames: relay.names != nil,
-      waitsForUnknownCode: policy.dependsOnCommands, bindsToPath: policy.mayHold || policy.asksForRows)
+      analyses: relay.names ?? state, maskable: policy.mayMask, contents: policy.contents,
+      followsNames: relay.names != nil, waitsForUnknownCode: policy.dependsOnCommands,
+      bindsToPath: policy.mayHold || policy.asksForRows)
     act { relay throws(ProtocolError) in try relay.session.change(to: terms) }
     decideHeldAgain(relay)
     return true

@@ -20,6 +20,16 @@ struct PolicyTrialTests {
     return try PolicyTrial(configuration, catalog: catalog).explain(statement, user: user, connection: "shop")
   }
 
+  @Test("What is detected in all results is said")
+  func detected() throws {
+    let configuration = try ConfigurationSample.load("policies/good/everything.yaml").get()
+    let said = try PolicyTrial(configuration, catalog: nil).explain("SELECT 1", user: "ana", connection: "shop")
+    let both = try #require(said.detected.first { $0.rule == "both" })
+    #expect(both.detectors == ["iban"] && both.mask == "partial" && both.confidence == "medium")
+    #expect(said.description.contains("detected    credit-card, jwt, aws-key"), "\(said)")
+    #expect(said.detected.first { $0.rule == "contents" }?.detectors.last == "badge")
+  }
+
   @Test(
     "A trial says what the gateway would",
     arguments: [

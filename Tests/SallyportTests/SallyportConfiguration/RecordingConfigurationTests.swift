@@ -47,8 +47,19 @@ struct RecordingConfigurationTests {
     #expect(
       try bounds("recording: { max_rows: 5, max_bytes: 2KiB }", "recording: { rows: masked, max_bytes: 1MiB },")
         == ResultBounds(rows: 5, bytes: 1 << 20))
+    #expect(try bounds("recording: { rows: raw, max_rows: 3 }", "")?.rows == 3)
     #expect(try configuration("gateway: { recording: { keep: 90d } }").gateway.recording.keepSeconds == 90 * 86_400)
     #expect(try configuration("gateway: { recording: { keep: 12h } }").gateway.recording.keepSeconds == 43_200)
+  }
+
+  @Test("what is stored passes all detectors, unless raw is said")
+  func detectors() throws {
+    let standard = try configuration("detectors: [{ name: badge, words: [EMP] }]")
+    #expect(standard.auditDetectors?.kinds == .all && standard.auditDetectors?.custom.map(\.name) == ["badge"])
+    #expect(standard.recordedContents(on: try #require(standard.connections["shop"])) != nil)
+    let raw = try configuration("gateway: { audit: { record: raw }, recording: { rows: raw } }")
+    let shop = try #require(raw.connections["shop"])
+    #expect(raw.auditDetectors == nil && raw.recordedContents(on: shop) == nil)
   }
 
   @Test("keep is of the gateway alone")
@@ -78,7 +89,6 @@ struct RecordingConfigurationTests {
       ),
       ("gateway: { listen: { control: { mode: \"0600\" } } }", "1:31: control has no path"),
       ("gateway: { audit: on }", "1:19: audit must be a mapping of keys and values, not text"),
-      ("gateway: { recording: { rows: raw } }", "1:31: rows \"raw\" is not available in this version"),
       ("gateway: { recording: { rows: all } }", "1:31: unknown rows \"all\""),
       ("gateway: { recording: { max_rows: 0 } }", "1:35: max_rows must be a number from 1 to 1000000"),
       ("gateway: { recording: { max_bytes: 9MiB } }", "1:36: max_bytes must be from 1KiB to 8MiB"),
