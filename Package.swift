@@ -51,6 +51,8 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Residency", dependencies: ["AccessModel"], swiftSettings: strict),
     .target(
+      name: "MaskProof", dependencies: [.product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
+    .target(
       name: "Postgres",
       dependencies: [
         "AccessModel", "Detection", "SQLAnalysis", "Identity", .product(name: "NIOCore", package: "swift-nio"),
@@ -82,7 +84,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection",
-        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "CEpoll",
+        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "CEpoll",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -108,7 +110,7 @@ let package = Package(
       name: "SallyportTests",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection",
-        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "Gateway", "sallyport",
+        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "Gateway", "sallyport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -226,7 +226,7 @@ extension LineageWalk {
     let list = tape.child(clause, .ctes)
     if list == 0 { return }
     let isRecursive = tape.flag(clause, .recursive)
-    for entry in tape.children(list) {
+    for entry in isRecursive ? inOrder(list, scope) : Array(tape.children(list)) {
       guard let name = tape.text(entry, .ctename) else { continue }
       let body = tape.child(entry, .ctequery)
       let aliases = strings(tape.child(entry, .aliascolnames))
@@ -238,6 +238,41 @@ extension LineageWalk {
       }
       scope.common[name] = rows
     }
+  }
+
+  /// The queries of a WITH RECURSIVE, each behind those that it reads: there they see those written later, too
+  /// (transformWithClause, parse_cte.c). What is not known yet is in sight as something that is not known.
+  private mutating func inOrder(_ list: UInt32, _ scope: LineageScope) -> [UInt32] {
+    var rest = Array(tape.children(list))
+    let names = Set(rest.compactMap { tape.text($0, .ctename) })
+    guard rest.count > 1 else { return rest }
+    for name in names { scope.common[name] = SourceRows(rest: .any(.footprint)) }
+    var reads = rest.map { entry in
+      read(tape.child(entry, .ctequery), names).subtracting([tape.text(entry, .ctename) ?? ""])
+    }
+    var ordered: [UInt32] = []
+    while !rest.isEmpty {
+      // Queries that read each other are an error of their own.
+      let index = reads.firstIndex(where: \.isEmpty) ?? 0
+      let entry = rest.remove(at: index)
+      reads.remove(at: index)
+      for other in reads.indices { reads[other].remove(tape.text(entry, .ctename) ?? "") }
+      ordered.append(entry)
+    }
+    return ordered
+  }
+
+  /// Which of these names stand for a table anywhere in there.
+  private mutating func read(_ root: UInt32, _ names: Set<String>) -> Set<String> {
+    var found: Set<String> = []
+    var work = [root]
+    while let node = work.popLast(), node != 0 {
+      steps += 1
+      if steps > LineageWalk.stepLimit { return names }
+      if tape.kind(node) == .rangeVar, let name = tape.text(node, .relname), names.contains(name) { found.insert(name) }
+      work += Array(tape.children(node))
+    }
+    return found
   }
 
   /// A query that may read itself: again until nothing is added.

@@ -8,7 +8,7 @@ struct StoredQuery {
   }
 
   /// What one column may carry.
-  struct Output {
+  struct Output: Hashable {
     var bases: Set<Base> = []
     /// Routines that its value goes through.
     var routines: Set<UInt32> = []
@@ -36,6 +36,8 @@ struct StoredQuery {
   private var known: [Int: [Output]] = [:]
   private var open: Set<Int> = []
   private var recursive: Set<Int> = []
+  /// What is known so far of the columns of queries that read themselves.
+  private var partial: [Int: [Output]] = [:]
 
   private static let stepLimit = 2_000_000
   private static let depthLimit = 48
@@ -183,7 +185,7 @@ struct StoredQuery {
     return expression(items[Int(attribute) - 1], levels)
   }
 
-  /// A WITH query. Where it reads itself each column may carry what any of them does.
+  /// A WITH query, which may read itself.
   private mutating func commonTable(_ attribute: Int16, _ table: Int, _ levels: [Level]) -> Output? {
     guard let name = tree.word(tree.child(table, "ctename")), let up = tree.number(table, "ctelevelsup"), up >= 0,
       up < levels.count
@@ -195,21 +197,37 @@ struct StoredQuery {
     else { return nil }
     let query = tree.child(entry, "ctequery")
     if query == 0 { return nil }
+    // SEARCH and CYCLE add columns behind those of the query.
+    func column(of found: [Output]) -> Output? {
+      attribute > found.count ? found.reduce(into: Output()) { $0.formUnion($1) } : pick(attribute, found)
+    }
     guard open.insert(query).inserted else {
       recursive.insert(query)
-      return Output()
+      return column(of: partial[query] ?? [])
     }
     defer { open.remove(query) }
-    if known[query] == nil {
-      var found = outputs(query, seen)
-      if recursive.contains(query) {
-        let all = found.reduce(into: Output()) { $0.formUnion($1) }
-        found = found.map { _ in all }
-        known[query] = found
+    if known[query] == nil { known[query] = settled(query, seen) }
+    return column(of: known[query] ?? [])
+  }
+
+  /// The columns of a WITH query; of one that reads itself, again until nothing is added.
+  private mutating func settled(_ query: Int, _ levels: [Level]) -> [Output] {
+    let before = known
+    for _ in 0..<8 {
+      // What was read with less known counts for nothing.
+      known = before
+      var found = outputs(query, levels)
+      guard recursive.contains(query) else { return found }
+      let last = partial[query] ?? []
+      for index in found.indices {
+        if index < last.count { found[index].formUnion(last[index]) }
+        found[index].isCopy = false
       }
+      if found == last { return found }
+      partial[query] = found
     }
-    // SEARCH and CYCLE add columns behind those of the query.
-    let found = known[query] ?? []
-    return attribute > found.count ? found.reduce(into: Output()) { $0.formUnion($1) } : pick(attribute, found)
+    let columns = partial[query] ?? []
+    let all = columns.reduce(into: Output()) { $0.formUnion($1) }
+    return columns.map { _ in all }
   }
 }

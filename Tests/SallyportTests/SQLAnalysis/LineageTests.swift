@@ -57,6 +57,10 @@ struct LineageTests {
   static let resultTable: [(String, String)] = [
     ("SELECT ssn, name AS ssn, id FROM customers", "ssn= name= id="),
     ("SELECT * FROM customers", "id= name= ssn= email="),
+    // WITH RECURSIVE sees what is written later, before any table.
+    ("WITH RECURSIVE a AS (SELECT * FROM orders), orders AS (SELECT ssn, 1 FROM customers) SELECT * FROM a", "ssn= -"),
+    ("WITH RECURSIVE a AS (SELECT * FROM b), b AS (SELECT note FROM orders) SELECT * FROM a", "orders.note="),
+    ("WITH a AS (SELECT note FROM orders), orders AS (SELECT ssn FROM customers) SELECT * FROM a", "orders.note="),
     ("SELECT c.*, 1 FROM customers c", "id= name= ssn= email= -"),
     ("SELECT b FROM customers AS c(a, b)", "name="),
     ("SELECT c FROM customers c", "email,id,name,ssn~"),
