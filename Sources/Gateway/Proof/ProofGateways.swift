@@ -105,7 +105,7 @@ final class ProofGateways {
     if hides {
       let mask = ColumnMask(
         columns: columns.compactMap(NamePattern.init), mask: .redact,
-        predicates: ColumnMask.Predicates(rawValue: predicates) ?? .deny)
+        predicates: predicates == "allow" ? .allow : .deny)
       masking.policy.rules.append(Rule(name: rule, then: .mask(mask)))
     }
     return masking
