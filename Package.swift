@@ -57,6 +57,7 @@ let package = Package(
       dependencies: [
         "AccessModel", "Detection", "SQLAnalysis", "Identity", .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
       ],
       path: "protocols/Postgres", exclude: ["README.md"], swiftSettings: strict),
 

@@ -64,10 +64,14 @@ public struct ColumnSet: Hashable, Sendable {
 }
 
 extension ColumnSet: CustomStringConvertible {
+  /// The columns in order, then `?` for what the footprint may add, or `*` for everything.
+  public var names: [String] {
+    columns.sorted().map(\.description) + (extent == .listed ? [] : [extent == .footprint ? "?" : "*"])
+  }
+
   /// `public.customers.email public.customers.ssn`, with `?` for what the footprint may add and `*` for everything.
   public var description: String {
-    let more = extent == .listed ? [] : [extent == .footprint ? "?" : "*"]
-    return (columns.sorted().map(\.description) + more).joined(separator: " ")
+    names.joined(separator: " ")
   }
 }
 

@@ -5,6 +5,8 @@ public enum Mask: Hashable, Sendable {
   case fixed(String)
   /// A keyed hash in the shape of the type: equal values stay equal, and nothing else is told.
   case hash
+  /// Another value of the same format, that the gateway can turn back; equal for equal values of one domain.
+  case tokenize(domain: String)
   /// The range that the value lies in.
   case bucket(Bucket)
   /// Keeps characters at the ends and replaces each one between them by `*`.
@@ -39,6 +41,7 @@ public enum Mask: Hashable, Sendable {
     case .redact: 1
     case .fixed: 2
     case .hash: 3
+    case .tokenize: 4
     case .bucket: 5
     case .partial: 6
     }
@@ -50,6 +53,8 @@ public enum Mask: Hashable, Sendable {
     case (.partial(let first, let last, let kept), .partial(let otherFirst, let otherLast, let otherKept)):
       .partial(
         keepFirst: min(first, otherFirst), keepLast: min(last, otherLast), keeping: kept.intersection(otherKept))
+    // Tokens of either would fit values elsewhere.
+    case (.tokenize(let mine), .tokenize(let theirs)) where mine != theirs: .hash
     case (.bucket(let mine), .bucket(let theirs)): Bucket.merged(mine, theirs).map(Mask.bucket) ?? .redact
     default: revelation <= other.revelation ? self : other
     }
@@ -61,6 +66,7 @@ public enum Mask: Hashable, Sendable {
     case .redact: "redact"
     case .fixed: "fixed"
     case .hash: "hash"
+    case .tokenize: "tokenize"
     case .bucket: "bucket"
     case .partial: "partial"
     }

@@ -26,6 +26,7 @@ extension ControlVerb {
     case .policyExplain: .operating([.admin, .auditor])
     case .approvalsList, .approvalsShow: .ownUnless([.approver, .auditor, .admin])
     case .approvalsApprove, .approvalsDeny: .people([.approver])
+    case .maskReveal: .people([.revealer])
     case .auditSeal: .operating([.auditor, .admin])
     case .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport: .operating([.auditor, .admin])
     case .sessionsKill: .operating([.admin])
@@ -40,7 +41,8 @@ extension ControlVerb {
     switch self {
     case .status: false
     case .reload, .policyExplain, .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow,
-      .approvalsApprove, .approvalsDeny, .auditSeal, .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport,
+      .approvalsApprove, .approvalsDeny, .auditSeal, .maskReveal,
+      .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport,
       .sessionsKill, .accessRequest, .accessList, .accessRevoke:
       true
     }

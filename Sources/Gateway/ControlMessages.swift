@@ -14,6 +14,7 @@ public enum ControlVerb: String, Codable, Sendable, CaseIterable {
   case approvalsApprove = "approvals.approve"
   case approvalsDeny = "approvals.deny"
   case auditSeal = "audit.seal"
+  case maskReveal = "mask.reveal"
   case sessionsList = "sessions.list"
   case sessionsShow = "sessions.show"
   case sessionsReplay = "sessions.replay"
@@ -104,6 +105,8 @@ public struct ControlResponse: Codable, Sendable {
   public var next: String?
   public var reload: ReloadReport?
   public var explanation: PolicyExplanation?
+  /// What tokens stand for, in their order.
+  public var revealed: [String]?
 
   public init(message: String? = nil) { self.message = message }
 

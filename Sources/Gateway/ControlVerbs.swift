@@ -41,6 +41,7 @@ struct ControlVerbs: Sendable {
     case .approvalsApprove: try approve(request)
     case .approvalsDeny: try deny(request)
     case .auditSeal: try sealAudit()
+    case .maskReveal: try reveal(request)
     case .sessionsList: try listSessions(request)
     case .sessionsShow: try readSession(request, results: false)
     case .sessionsReplay, .sessionsExport: try readSession(request, results: true)

@@ -163,6 +163,7 @@ extension Grammar {
       "string_agg(DISTINCT @, ',')", "mode() WITHIN GROUP (ORDER BY @)",
       "percentile_disc(0.5) WITHIN GROUP (ORDER BY @)",
     ])
+    if value.taint == .masked, form.contains("WITHIN") || form.contains("DISTINCT") { touchesMasked = true }
     let sorted = order.map { " ORDER BY \($0)" } ?? ""
     var list = [
       Value(sql: form.replacing("@", with: value.sql).replacing("!", with: sorted), kind: .text, taint: value.taint),

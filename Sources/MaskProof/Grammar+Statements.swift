@@ -1,7 +1,7 @@
 /// Whole statements, and the ways to send them.
 extension Grammar {
   mutating func statement() -> ProofStatement {
-    let mode = choices.pick([ProofStatement.Mode.simple, .text, .binary])
+    let mode = choices.pick([ProofStatement.Mode.simple, .text, .binary, .portal, .joined])
     switch choices.next(100) {
     case 0..<56: return query(mode)
     case 56..<62: return returning(mode)
@@ -82,7 +82,10 @@ extension Grammar {
   }
 
   private mutating func copy() -> ProofStatement {
-    let options = choices.pick(["", " (FORMAT csv)", " (FORMAT csv, HEADER, FORCE_QUOTE *)", " (FORMAT binary)"])
+    let options = choices.pick([
+      "", " (FORMAT csv)", " (FORMAT csv, HEADER, FORCE_QUOTE *)", " (FORMAT binary)", " (DELIMITER '|', NULL 'none')",
+      " (FORMAT csv, QUOTE '^', ESCAPE '!', DELIMITER ';')",
+    ])
     if choices.chance(40) {
       touchesMasked = true
       let table = choices.pick(["people", "people (code)", "people (id, label)", "people_child", "ledger_1"])
@@ -90,7 +93,8 @@ extension Grammar {
     }
     let query = select(3)
     if query.taints.contains(.masked) { touchesMasked = true }
-    return made([.init(sql: "COPY (\(query.sql)) TO STDOUT\(options)", columns: nil)])
+    // Only the plain form is read back.
+    return made([.init(sql: "COPY (\(query.sql)) TO STDOUT\(options)", columns: options.isEmpty ? query.taints : nil)])
   }
 
   private mutating func cursor(_ mode: ProofStatement.Mode) -> ProofStatement {
@@ -104,7 +108,7 @@ extension Grammar {
           sql: "FETCH \(choices.pick(["1", "2", "FORWARD 2"])) FROM \(name)",
           columns: how == "BINARY CURSOR" ? nil : query.taints),
         .init(sql: "FETCH ALL FROM \(name)", columns: nil),
-      ], mode == .binary ? .simple : mode, endsSession: true)
+      ], mode == .text ? .text : .simple, endsSession: true)
   }
 
   private mutating func prepared() -> ProofStatement {

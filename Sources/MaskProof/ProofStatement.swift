@@ -19,6 +19,10 @@ public struct ProofStatement: Sendable {
     /// By Parse, Bind and Execute, described once and executed twice.
     case text
     case binary
+    /// By portals that are fetched from twice.
+    case portal
+    /// As one Query with a harmless statement behind it.
+    case joined
   }
   public struct Step: Sendable {
     public var sql: String

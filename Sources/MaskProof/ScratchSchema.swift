@@ -56,7 +56,8 @@ public struct ScratchSchema: Sendable {
 
   /// Statements that make it, in order; names in them are found by a search_path of it alone.
   public var plant: [String] {
-    let labels = ["alpha", "beta", "gamma", "delta"]
+    // What rows and values are told apart by stands in values, too.
+    let labels = ["alpha", "be\tt\na", "g\"am\\ma,'';", "\\N"]
     let rows = canaries.people.enumerated().map { index, row in
       "(\(index + 1), '\(labels[index % 4])', \(10 * (index + 1)), \(values(row)))"
     }

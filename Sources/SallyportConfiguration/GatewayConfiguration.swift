@@ -107,7 +107,7 @@ public struct UserSettings: Sendable, Hashable {
 
 /// What people may do on the gateway itself.
 public enum GatewayRole: String, Sendable, Hashable, CaseIterable {
-  case approver, auditor, admin
+  case approver, auditor, admin, revealer
 }
 
 /// One backend that people reach through the gateway by its name.

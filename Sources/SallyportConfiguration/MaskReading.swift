@@ -66,23 +66,27 @@ extension ConfigurationReader {
           "Write it like { partial: { keep_last: 4 } }, { fixed: \"hidden\" } or { bucket: { date: year } }.")
       }
       return word(
-        value, "mask", among: [("redact", Mask.redact), ("null", .null), ("hash", .hash)],
+        value, "mask",
+        among: [("redact", Mask.redact), ("null", .null), ("hash", .hash), ("tokenize", .tokenize(domain: ""))],
         planned: MappingShape.with.planned)
     }
     guard var keys = MappingReader(value, "with", mistakes, .with) else { return nil }
     let partial = keys.take("partial")
     let fixed = keys.take("fixed")
     let bucket = keys.take("bucket")
+    let tokenize = keys.take("tokenize")
     let before = mistakes.found.count
     keys.finish()
-    let named = [partial, fixed, bucket].compactMap { $0 }
+    let named = [partial, fixed, bucket, tokenize].compactMap { $0 }
     if named.count > 1 { return refuse(named[1].place, "two masks where one is asked for", "Keep one of them.") }
     if let bucket { return self.bucket(bucket) }
+    if let tokenize { return self.tokenize(tokenize) }
     if let partial { return self.partial(partial) }
     if let fixed { return text(fixed, "fixed").map(Mask.fixed) }
     if mistakes.found.count == before {
       mistakes.add(
-        value.place, "with names no mask", "Write redact, null, hash, { partial: … }, { bucket: … } or { fixed: … }.")
+        value.place, "with names no mask",
+        "Write redact, null, hash, tokenize, { partial: … }, { bucket: … } or { fixed: … }.")
     }
     return nil
   }
@@ -101,6 +105,17 @@ extension ConfigurationReader {
         "Write keep_first, keep_last, keep: domain or keep: format, or use redact.")
     }
     return .partial(keepFirst: first, keepLast: last, keeping: kept)
+  }
+
+  /// `tokenize: { domain: customers }`.
+  private func tokenize(_ value: YAMLValue) -> Mask? {
+    guard var keys = MappingReader(value, "tokenize", mistakes, .tokenize) else { return nil }
+    let domain = keys.require("domain", "Name it like domain: customers, or write with: tokenize.")
+    keys.finish()
+    guard let domain, let text = text(domain, "the domain"),
+      let name = name(Located(value: text, place: domain.place), "a domain")
+    else { return nil }
+    return .tokenize(domain: name)
   }
 
   private func kept(_ value: YAMLValue) -> Mask.Kept? {
@@ -148,7 +163,8 @@ extension MappingShape {
         "confidence", .words(Confidence.allCases.map(\.name)),
         "How sure a detector must be. Default: medium."),
       Key(
-        "with", .either([.words(["redact", "null", "hash"]), .mapping(.with)]), "What stands in place of the value.",
+        "with", .either([.words(["redact", "null", "hash", "tokenize"]), .mapping(.with)]),
+        "What stands in place of the value.",
         required: true),
       Key(
         "predicates", .either([.words(["deny", "equality", "allow"]), .mapping(.predicates)]),
@@ -161,7 +177,16 @@ extension MappingShape {
       Key("partial", .mapping(.partial), "The ends stay, the middle becomes *."),
       Key("fixed", .text, "This text, in a form that the column's type allows."),
       Key("bucket", .mapping(.bucket), "The range that the value lies in."),
-    ], planned: ["tokenize"], oneOf: ["partial", "fixed", "bucket"])
+      Key("tokenize", .mapping(.tokenize), "Another value of the same format, which the gateway can turn back."),
+    ], oneOf: ["partial", "fixed", "bucket", "tokenize"])
+
+  static let tokenize = MappingShape(
+    "tokenize",
+    [
+      Key(
+        "domain", .name, "Equal values get equal tokens where the domain is the same. Default: one for all.",
+        required: true)
+    ])
 
   static let predicates = MappingShape(
     "predicates",

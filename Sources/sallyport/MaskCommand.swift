@@ -5,7 +5,8 @@ import Gateway
 /// `sallyport mask`: whether masks hold.
 struct MaskCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "mask", abstract: "Prove that masks hold.", subcommands: [Prove.self])
+    commandName: "mask", abstract: "Find what masks should hide, prove that they do, turn tokens back.",
+    subcommands: [Scan.self, Prove.self, Reveal.self])
 }
 
 extension MaskCommand {
@@ -33,7 +34,7 @@ extension MaskCommand {
     var statements = 2_000
     @Option(help: "What the statements are drawn from. Default: by chance, and printed.")
     var seed: UInt64?
-    @Option(help: "What the rule on the canaries says of predicates: deny, or allow.")
+    @Option(help: "What the rule on the canaries says of predicates.")
     var predicates = "deny"
     @Flag(help: "Print JSON.")
     var json = false
@@ -44,7 +45,6 @@ extension MaskCommand {
       guard (1...1_000_000).contains(statements) else {
         throw ValidationError("--statements must be from 1 to 1000000")
       }
-      guard ["deny", "allow"].contains(predicates) else { throw ValidationError("--predicates is deny or allow") }
     }
 
     func run() throws {
@@ -55,12 +55,17 @@ extension MaskCommand {
       options.user = user
       options.account = account
       options.predicates = predicates
-      let bar = ProgressBar(total: statements)
+      let bar = ProgressBar()
+      // What was planted is removed first.
+      let signals = SignalQueue([(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")])
       if !json { Output.line("seed \(options.seed)") }
       let report: MaskProofReport
       do {
         report = try MaskProofRun(configuration, connection: connection, options: options)
-          .run { bar.show($0, "\($1) leaks") }
+          .run { done, leaks in
+            bar.show(done, of: statements, "\(leaks) leaks")
+            return signals.next(within: 0) == nil
+          }
       } catch let error as GatewayFailure {
         bar.clear()
         Output.error("sallyport: \(error)")
@@ -109,13 +114,11 @@ extension MaskCommand {
 
 /// A line on standard error that says how far something is; only where somebody looks at it.
 struct ProgressBar {
-  let total: Int
   private let isShown = isatty(STDERR_FILENO) != 0
   private static let width = 30
 
-  init(total: Int) { self.total = max(1, total) }
-
-  func show(_ done: Int, _ words: String) {
+  func show(_ done: Int, of total: Int, _ words: String) {
+    let total = max(1, total)
     guard isShown, done % max(1, total / 200) == 0 || done == total else { return }
     let filled = min(ProgressBar.width, done * ProgressBar.width / total)
     let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: ProgressBar.width - filled)

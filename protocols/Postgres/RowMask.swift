@@ -11,6 +11,7 @@ struct RowMask: Hashable, Sendable {
     case constant([UInt8])
     case partial(PartialMask)
     case hash(KeyedHash)
+    case token(TokenMask)
     case bucket(BucketMask)
     /// What detectors find in it is hidden.
     case content(SpanMask)
@@ -63,7 +64,7 @@ struct RowMask: Hashable, Sendable {
       switch column {
       case .pass, .partial: break
       case .constant(let value): growth = growth.map { $0 + value.count }
-      case .hash, .bucket, .content, .guarded: growth = nil
+      case .hash, .token, .bucket, .content, .guarded: growth = nil
       }
     }
   }
@@ -163,7 +164,7 @@ struct RowMask: Hashable, Sendable {
             guard mask.fill(to + written, with: value) else { return 0 }
             written += length
             run = end
-          case .hash, .bucket, .content, .guarded: return 0
+          case .hash, .token, .bucket, .content, .guarded: return 0
           }
         }
         at = end
@@ -206,7 +207,7 @@ struct RowMask: Hashable, Sendable {
           RowMask.copy(bytes, run, at, &output)
           output.writeBytes(value)
           run = end
-        case .partial, .hash, .bucket:
+        case .partial, .hash, .token, .bucket:
           RowMask.copy(bytes, run, at, &output)
           column.write(UnsafeRawBufferPointer(rebasing: bytes[(at + 4)..<end]), into: &output)
           run = end
@@ -284,6 +285,9 @@ extension RowMask.Column {
         KeyedHash(
           key: key, type: type, isBinary: isBinary, maxCharacters: maxCharacters,
           numericDigits: RowMask.Column.numericDigits(of: column)))
+    case .tokenize(let domain):
+      self = .token(
+        TokenMask(key: key, domain: domain, type: type, isBinary: isBinary, maxCharacters: maxCharacters))
     case .bucket(let bucket): self = .bucket(BucketMask(bucket: bucket, type: type, isBinary: isBinary))
     case .partial(let first, let last, let kept):
       self = .partial(
@@ -337,7 +341,7 @@ extension RowMask.Column {
     case .guarded(let span, let column):
       guard let hidden = span.replacement(value) else { return column.write(value, into: &output) }
       return RowMask.write(hidden, into: &output)
-    case .pass, .constant, .partial, .hash, .bucket: break
+    case .pass, .constant, .partial, .hash, .token, .bucket: break
     }
     guard let standIn = standIn(Array(value)[...]) else {
       output.writeInteger(Int32(-1))
@@ -354,6 +358,7 @@ extension RowMask.Column {
     case .pass, .constant, .content, .guarded: nil
     case .partial(let mask): mask.standIn(value)
     case .hash(let mask): mask.standIn(value)
+    case .token(let mask): mask.standIn(value)
     case .bucket(let mask): mask.standIn(value)
     }
   }

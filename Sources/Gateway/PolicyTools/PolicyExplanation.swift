@@ -29,6 +29,19 @@ public struct PolicyExplanation: Codable, Sendable {
     public var mask: String
     public var confidence: String
   }
+  /// One column of a statement's result: where its values come from, and what becomes of them.
+  public struct Column: Codable, Sendable {
+    /// Which statement, and which column of it, from 1.
+    public var statement: Int
+    public var column: Int
+    /// Stored columns that its values may carry; `?` stands for any of what the statement names, `*` for any at all.
+    public var from: [String]
+    /// Whether it is the value of one of them as it is stored.
+    public var copied: Bool
+    /// nil where it passes.
+    public var mask: String?
+    public var rules: [String]
+  }
   public var user: String
   public var groups: [String]
   public var connection: String
@@ -55,6 +68,8 @@ public struct PolicyExplanation: Codable, Sendable {
   public var rules: [Rule] = []
   public var masked: [Masked] = []
   public var detected: [Detected] = []
+  /// Columns of results, where masks may apply and their number is known.
+  public var columns: [Column] = []
   /// Hash of the policy.
   public var policy: String
 
@@ -160,6 +175,12 @@ extension PolicyExplanation: CustomStringConvertible {
       "detected    \($0.detectors.joined(separator: ", ")), at least \($0.confidence): \($0.mask), by \($0.rule)"
     }
     lines += masked.map { "masked      \($0.column): \($0.mask), by \($0.rules.joined(separator: ", "))" }
+    lines += columns.map { column in
+      let from = column.from.isEmpty ? "nothing stored" : column.from.joined(separator: ", ")
+      let mask = column.mask.map { "\($0), by \(column.rules.joined(separator: ", "))" } ?? "passes"
+      let place = statements.count > 1 ? "\(column.statement).\(column.column)" : "\(column.column)"
+      return "column      \(place): \(column.copied || column.from.isEmpty ? "" : "made of ")\(from) → \(mask)"
+    }
     return lines.joined(separator: "\n")
   }
 }

@@ -74,6 +74,7 @@ public struct PolicyTrial: Sendable {
     explanation.rules = policy.findings(on: command, by: subject).map(PolicyExplanation.Rule.init)
     explanation.masked = masked(command, scoped)
     explanation.detected = scoped.contents?.masks.map(PolicyExplanation.Detected.init) ?? []
+    explanation.columns = PolicyTrial.columns(command, scoped)
     return explanation
   }
 
@@ -81,6 +82,25 @@ public struct PolicyTrial: Sendable {
   private static func replicationCommand(_ statement: String) -> Command? {
     guard let found = ReplicationCommand(statement), found.word != .show else { return nil }
     return found.command
+  }
+
+  /// The columns of each result, with their lineage and masks.
+  private static func columns(_ command: Command, _ policy: ScopedPolicy) -> [PolicyExplanation.Column] {
+    guard policy.mayMask, case .sql(let detail) = command.detail else { return [] }
+    var columns: [PolicyExplanation.Column] = []
+    for (index, statement) in detail.statements.enumerated() {
+      for (place, source) in (statement.lineage.outputs ?? []).enumerated() {
+        let result = ResultColumn(name: "", origin: .computed, source: source)
+        var mask: Mask?
+        if case .columns(let plan) = policy.maskPlan(for: [result], touching: statement.footprint) { mask = plan[0] }
+        columns.append(
+          PolicyExplanation.Column(
+            statement: index + 1, column: place + 1, from: source.columns.names, copied: source.isCopy,
+            mask: mask?.name,
+            rules: mask == nil ? [] : policy.maskRules(for: [result], touching: statement.footprint)))
+      }
+    }
+    return columns
   }
 
   /// The masked columns of all relations that the command may touch; those of relations without known columns by the

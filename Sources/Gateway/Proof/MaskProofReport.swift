@@ -45,9 +45,13 @@ public struct MaskProofReport: Codable, Sendable {
   /// Why the backend failed some, by SQLSTATE.
   public var failures: [String: Int] = [:]
   public var seconds = 0.0
+  /// Somebody did not wait for the end.
+  public var wasStopped = false
 
   /// A generator that is only refused proves nothing: a fifth of what would have brought canaries must have passed.
-  public var isSufficient: Bool { masked * 5 >= exposing && exposing * 5 >= statements && statements > 0 }
+  public var isSufficient: Bool {
+    !wasStopped && masked * 5 >= exposing && exposing * 5 >= statements && statements > 0
+  }
 
   /// As `--json` prints it.
   public var verdict: String { !leaks.isEmpty ? "leaks" : isSufficient ? "holds" : "insufficient" }

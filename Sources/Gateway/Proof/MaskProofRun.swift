@@ -24,7 +24,8 @@ public struct MaskProofRun {
     public init(seed: UInt64) { self.seed = seed }
   }
   /// How far it is: statements done, and leaks found.
-  public typealias Progress = (_ done: Int, _ leaks: Int) -> Void
+  /// Returns whether to go on.
+  public typealias Progress = (_ done: Int, _ leaks: Int) -> Bool
 
   private let configuration: GatewayConfiguration
   private let connection: String
@@ -37,9 +38,13 @@ public struct MaskProofRun {
   }
 
   /// Runs it. The schema is gone afterwards. Throws `GatewayFailure` when it cannot be done.
-  public func run(_ progress: Progress = { _, _ in }) throws -> MaskProofReport {
+  public func run(_ progress: Progress = { _, _ in true }) throws -> MaskProofReport {
     guard let settings = configuration.connections[connection] else {
       throw GatewayFailure("there is no connection \"\(connection)\"")
+    }
+    guard ProofGateways.predicates[options.predicates] != nil else {
+      let known = ProofGateways.predicates.keys.sorted().joined(separator: ", ")
+      throw GatewayFailure("predicates are \(known), not \"\(options.predicates)\"")
     }
     let person = try person()
     let name = "sallyport_prove_" + String(UInt64.random(in: .min ... .max), radix: 16)
@@ -47,9 +52,8 @@ public struct MaskProofRun {
     var logger = Logger(label: "sallyport")
     logger.logLevel = .critical
     let gateways = try ProofGateways(
-      configuration, connection: connection, person: person, columns: schema.maskedColumns,
-      predicates: options.predicates, hides: options.hides,
-      logger: logger)
+      configuration, connection: connection, person: person,
+      .init(columns: schema.maskedColumns, predicates: options.predicates, hides: options.hides), logger: logger)
     defer { gateways.stop() }
     let planter = try plant(&schema, gateways, settings)
     defer { _ = try? planter.run(schema.remove, .simple) }
@@ -65,7 +69,10 @@ public struct MaskProofRun {
         report.leaks.append(try shrunk(statement, what, number, trial))
         if report.leaks.count >= options.leakLimit { break }
       }
-      progress(number, report.leaks.count)
+      guard progress(number, report.leaks.count) else {
+        report.wasStopped = true
+        break
+      }
     }
     report.seconds = Double(Clock.monotonic() - start) / 1e6
     return report

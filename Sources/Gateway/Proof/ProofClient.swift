@@ -14,6 +14,14 @@ struct ProofAnswer {
   var code: String?
   var message: String?
 
+  /// What was copied as text, read as rows.
+  var copiedRows: [[[UInt8]?]] {
+    copied.split(separator: UInt8(ascii: "\n")).map { line in
+      line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+        .map { Array($0) == Array("\\N".utf8) ? nil : Array($0) }
+    }
+  }
+
   /// Whether it was the gateway that refused it, by a rule.
   var isRefused: Bool { code == "42501" && (message?.contains("by rule ") ?? false) || code == "54001" }
 }
@@ -52,14 +60,15 @@ final class ProofClient {
   func run(_ sql: String, _ mode: ProofStatement.Mode) throws -> ProofAnswer {
     var answer = ProofAnswer()
     let text = Array(sql.utf8) + [0]
-    guard mode != .simple else {
-      try send(ProofClient.frame("Q", text))
+    guard mode != .simple, mode != .joined else {
+      try send(ProofClient.frame("Q", mode == .simple ? text : Array("\(sql); SELECT 1".utf8) + [0]))
       try take(into: &answer)
       return answer
     }
     let format: [UInt8] = mode == .binary ? [0, 1, 0, 1] : [0, 0]
     let execution =
-      ProofClient.frame("B", [0, 0, 0, 0, 0, 0] + format) + ProofClient.frame("E", [0, 0, 0, 0, 0])
+      ProofClient.frame("B", [0, 0, 0, 0, 0, 0] + format)
+      + (mode == .portal ? ProofClient.frame("E", [0, 0, 0, 0, 2]) : []) + ProofClient.frame("E", [0, 0, 0, 0, 0])
       + ProofClient.frame("S", [])
     try send(
       ProofClient.frame("P", [0] + text + [0, 0]) + ProofClient.frame("D", [UInt8(ascii: "S"), 0]) + execution)

@@ -13,7 +13,7 @@ struct ArchitectureTests {
     "Residency": ["AccessModel"],
     "Detection": ["CByteScan", "CPCRE2"],
     "MaskProof": ["Crypto"],
-    "Postgres": ["AccessModel", "Detection", "SQLAnalysis", "Identity", "NIOCore", "Crypto"],
+    "Postgres": ["AccessModel", "Detection", "SQLAnalysis", "Identity", "NIOCore", "Crypto", "CryptoExtras"],
     "AuditTrail": [
       "AccessModel", "Detection", "Enforcement", "CSodium", "Crypto", "Atomics", "Foundation", "FoundationEssentials",
       "Glibc",

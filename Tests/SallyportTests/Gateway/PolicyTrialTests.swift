@@ -46,6 +46,29 @@ struct PolicyTrialTests {
     #expect(try explain(statement, user).outcome == outcome)
   }
 
+  @Test("An explanation says where each column of a result comes from, and its mask")
+  func columns() throws {
+    let found = try explain(
+      "SELECT id, ssn AS x, upper(email), 1, count(*) OVER () FROM customers; SELECT id FROM orders")
+    #expect(
+      found.columns.map {
+        "\($0.statement).\($0.column) \($0.from.joined(separator: ",")) \($0.copied) \($0.mask ?? "-")"
+      } == [
+        "1.1 public.customers.id true -", "1.2 public.customers.ssn true partial",
+        "1.3 public.customers.email false redact", "1.4  false -", "1.5  false -", "2.1 public.orders.id true -",
+      ])
+    #expect(found.columns[1].rules == ["customer-pii"] && found.columns[0].rules == [])
+    let text = "\(try explain("SELECT ssn, reverse(ssn), id FROM customers"))"
+    for words in [
+      "column      1: public.customers.ssn → partial, by customer-pii",
+      "column      2: made of public.customers.ssn → redact, by customer-pii",
+      "column      3: public.customers.id → passes",
+    ] {
+      #expect(text.contains(words), "\(text)")
+    }
+    #expect(try explain("SELECT ssn FROM customers", "dora").columns.isEmpty, "no mask applies to her")
+  }
+
   @Test("An explanation has every rule with what became of it, effects, footprint and masks")
   func explanation() throws {
     let found = try explain("DELETE FROM customers WHERE lower(name) = 'x'")

@@ -145,7 +145,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    try #require(rules.count == 13)
+    try #require(rules.count == 14)
     #expect(
       rules[0]
         == Rule(
@@ -199,6 +199,8 @@ struct GoodConfigurationTests {
         == .mask(
           ColumnMask(
             columns: patterns("*.*.person_key"), mask: .hash, predicates: .equality(constants: 3, perHour: 100))))
+    let tokens = Mask.tokenize(domain: "cards")
+    #expect(rules[13].action == .mask(ColumnMask(columns: patterns("*.cards.number"), mask: tokens)))
   }
 
   @Test("functions")
