@@ -30,7 +30,7 @@ extension Command {
     guard outputs.count == columns.count else { return columns.map { _ in true } }
     return zip(columns, outputs).map { column, output in
       guard case .column(let path) = column.origin else { return false }
-      return output.columns.extent == .listed && !output.columns.columns.contains(StoredColumn(path))
+      return output.columns.extent == .listed && !output.columns.columns.contains { $0.isSame(as: path) }
     }
   }
 
@@ -74,5 +74,16 @@ extension Command {
     guard facts.shape.summary.kinds.contains(KindSet(.fetch)), case .sql(let detail) = detail else { return footprint }
     let isKnown = detail.statements.allSatisfy { !$0.kinds.contains(.fetch) || $0.lineage.outputs != nil }
     return isKnown ? footprint : .everything
+  }
+}
+
+extension StoredColumn {
+  /// True for the same path. The schema of a session's temporary relations has a number, which a text need not name.
+  fileprivate func isSame(as other: [String]) -> Bool {
+    if path == other { return true }
+    guard path.count == 3, other.count == 3, path[0].hasPrefix("pg_temp"), other[0].hasPrefix("pg_temp") else {
+      return false
+    }
+    return path.dropFirst() == other.dropFirst()
   }
 }
