@@ -108,6 +108,11 @@ public struct Enforcer {
     } catch { return false }
   }
 
+  /// False when the command's text holds values that may not be stored.
+  public func storesWhole(_ command: Command) -> Bool {
+    !values.hidesValues || values.storable(command).facts === command.facts
+  }
+
   /// Records anything else about this session. Returns false when that failed.
   public func note(_ event: AuditEvent) -> Bool {
     do {

@@ -47,10 +47,10 @@ extension PostgresConnection {
       return try desk.enter(request, waiter: wait == .zero ? nil : waiter)
     }.whenComplete { result in
       let connection = bound.value
+      let isWanted = connection.relay?.givenUp.remove(number) == nil
       if case .success(.asked(let asked)) = result { connection.estimate(asked, request) }
       // The person may be gone already. What they asked for lives on if it can, and else nobody needs to approve it.
       if case .success(.asked(let asked)) = result, connection.relay?.held?.number != number {
-        let isWanted = connection.relay?.givenUp != number
         return connection.abandon(asked, outlives: isWanted && (wait == .zero || request.outlives(wait: wait)))
       }
       connection.holdEntered(number, result, isInTransaction: isInTransaction)
@@ -230,7 +230,7 @@ extension PostgresConnection {
       withdraw(request, step)
     } else {
       // It is still being stored, and is taken back as soon as it is.
-      relay.givenUp = held.number
+      relay.givenUp.insert(held.number)
     }
     finishHold(relay)
   }

@@ -53,6 +53,14 @@ extension PostgresConnection {
         hint: "Ask whoever operates the gateway."))
   }
 
+  /// Whether what comes back shows the command's own text, whose values may not be stored: a plan does.
+  func showsText(_ id: CommandID, _ relay: Relay) -> Bool {
+    guard relay.recorder != nil, let facts = relay.underWay.find(id)?.facts,
+      facts.shape.summary.kinds.contains(KindSet(.explain))
+    else { return false }
+    return !relay.enforcer.storesWhole(Command(facts: facts))
+  }
+
   /// A command ended, or stopped for now: the trail learns what the recording has of it.
   func noteRecorded(_ id: CommandID, _ relay: Relay) {
     guard let recorder = relay.recorder, let result = recorder.end(id) else { return }

@@ -31,7 +31,7 @@ extension PostgresConnection {
       switch event {
       case .command(let id, let command): try decide(id, command, relay)
       case .columns(let id, let columns): try plan(columns, of: id, relay)
-      case .result(let id, let part): relay.recorder?.add(id, part)
+      case .result(let id, let part): relay.recorder?.add(id, showsText(id, relay) ? .cut : part)
       case .finished(let id, let outcome): finish(id, outcome, relay)
       case .control(let purpose): _ = relay.enforcer.note(.control(session: name, purpose: purpose))
       case .limitReached: cancelStatement(relay)

@@ -50,8 +50,8 @@ final class PostgresConnection {
     var held: HeldCommand?
     /// Holds so far.
     var holds: UInt64 = 0
-    /// The hold whose request nobody wants any more, though it was not stored yet when it was given up.
-    var givenUp: UInt64?
+    /// Holds whose requests nobody wants any more, though they were not stored yet when they were given up.
+    var givenUp: Set<UInt64> = []
     /// The last record of what the session may send, where the disk must have it first.
     var recordedAt: UInt64 = 0
     /// The client has said its last word.

@@ -76,6 +76,7 @@ final class SessionRecorder {
       current?.rows += 1
       piece = make(.stream, body)
     case .cut:
+      if current?.isCut == true { return }
       current?.isCut = true
       piece = make(.cut, [])
     }

@@ -64,8 +64,9 @@ struct EndToEndAllocationTests {
         ).split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
         try #require(counts.count == 4 && counts[0] == 1_000 && counts[2] == 50_000, "\(counts)")
         print("allocations of \(user): \(counts[1]) for 1,000 rows, \(counts[3]) for 50,000")
-        // Without optimisation a masked value takes some; whoever is under no mask pays for none, in any build.
-        #expect(counts[1] > 0 && counts[3] - counts[1] < (user == "ana" ? 1_000 : 4 * 50_000), "\(user): \(counts)")
+        // Without optimisation a masked value takes some; whoever is under no mask pays for none, in any build, only for the
+        // buffers of each read, of which one holds many rows.
+        #expect(counts[1] > 0 && counts[3] - counts[1] < (user == "ana" ? 2_500 : 4 * 50_000), "\(user): \(counts)")
       }
     }
   }

@@ -11,6 +11,8 @@ final class GatewayProcess {
   /// What must never be found in logs and records: the tokens that were made, too.
   private(set) var secrets: [String]
   private var earlierLogs = ""
+  /// False where the test harms recordings, so that not even what was kept is still what the trail says.
+  var hasSoundRecordings = true
 
   let data: String
   var log: String { earlierLogs + process.errors }
@@ -115,7 +117,8 @@ final class GatewayProcess {
 
   /// What holds after every test: the trail is sound, and no secret is in it, in the log or in the errors of others.
   func checkTraces() throws {
-    let report = try command("audit", "verify")
+    let report =
+      hasSoundRecordings ? try command("audit", "verify") : try command("audit", "verify", "--no-recordings")
     #expect(report.status == 0, "audit verify: \(report.output)\(report.errors)")
     for secret in secrets where secret.count > 8 {
       #expect(!log.contains(secret), "a secret is in the log")

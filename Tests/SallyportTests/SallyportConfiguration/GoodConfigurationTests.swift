@@ -145,7 +145,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    try #require(rules.count == 14)
+    try #require(rules.count == 16)
     #expect(
       rules[0]
         == Rule(
@@ -176,7 +176,7 @@ struct GoodConfigurationTests {
       rules[4].action == .mask(ColumnMask(columns: patterns("last_name"), mask: .fixed("hidden"), predicates: .allow)))
     #expect(rules[5].action == .mask(ColumnMask(columns: patterns("note"), mask: .null)))
     #expect(
-      rules[10].when
+      rules[12].when
         == Matcher(
           resources: [ResourcePattern("public.*"), ResourcePattern("*/etc/*")],
           networks: ["10.0.0.0/8", "2001:db8::/32"].compactMap { NetworkRange($0) },
@@ -185,7 +185,7 @@ struct GoodConfigurationTests {
           ],
           text: [TextPattern("*pg_sleep*")]))
     #expect(
-      rules[11].when
+      rules[13].when
         == Matcher(
           sql: SQLMatcher(
             columns: patterns("public.customers.ssn", "email"), functions: patterns("pg_sleep", "public.calc_*"))))
@@ -195,12 +195,12 @@ struct GoodConfigurationTests {
     let shape = Mask.partial(keepFirst: 0, keepLast: 0, keeping: [.domain, .format])
     #expect(rules[8].action == .mask(ColumnMask(columns: patterns("*.*.address"), mask: shape)))
     #expect(
-      rules[9].action
+      rules[11].action
         == .mask(
           ColumnMask(
             columns: patterns("*.*.person_key"), mask: .hash, predicates: .equality(constants: 3, perHour: 100))))
     let tokens = Mask.tokenize(domain: "cards")
-    #expect(rules[13].action == .mask(ColumnMask(columns: patterns("*.cards.number"), mask: tokens)))
+    #expect(rules[15].action == .mask(ColumnMask(columns: patterns("*.cards.number"), mask: tokens)))
   }
 
   @Test("functions")
