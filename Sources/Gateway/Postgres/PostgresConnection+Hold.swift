@@ -22,7 +22,13 @@ extension PostgresConnection {
     guard !requirement.needsReason || !relay.session.reason.isEmpty else {
       return try apply(relay.enforcer.withdraw(id, command, .reasonMissing(requirement)), id, command, relay)
     }
-    ask(id, command, requirement, relay)
+    // An approval of code that users can change is bound to the catalogue, which nobody may have asked for yet.
+    guard relay.names != nil, command.runsChangeableCode, context.catalogs.find(relay.target.catalogKey) == nil else {
+      return ask(id, command, requirement, relay)
+    }
+    readCatalog(relay.target) { connection, _ in
+      connection.act { relay throws(ProtocolError) in connection.ask(id, command, requirement, relay) }
+    }
   }
 
   private func ask(_ id: CommandID, _ command: Command, _ requirement: ApprovalRequirement, _ relay: Relay) {

@@ -106,6 +106,8 @@ public final class CatalogSnapshot: Sendable {
     public var links: [Link] = []
     /// Routines that views call, by the view's OID. Of PostgreSQL's own only those that are more than harmless.
     public var viewRoutines: [UInt32: [RoutineName]] = [:]
+    /// The others of PostgreSQL's own that they call, which only rules on functions ask for.
+    public var viewBuiltins: [UInt32: Set<RoutineName>] = [:]
     /// Routines behind operators and casts of the users' own, which nothing in a text may show.
     public var hiddenRoutines: Set<RoutineName> = []
     /// Columns by their relation's OID.
@@ -149,6 +151,7 @@ public final class CatalogSnapshot: Sendable {
   private let onward: [UInt32: [Link]]
   private let parents: [UInt32: [UInt32]]
   let viewRoutines: [UInt32: [RoutineName]]
+  let viewBuiltins: [UInt32: Set<RoutineName>]
   let hiddenRoutines: Set<RoutineName>
   let usableSchemas: Set<String>
   let user: String
@@ -172,6 +175,7 @@ public final class CatalogSnapshot: Sendable {
     onward = Dictionary(grouping: contents.links, by: \.from)
     parents = Dictionary(grouping: contents.links.filter { $0.kind == .child }, by: \.to).mapValues { $0.map(\.from) }
     viewRoutines = contents.viewRoutines
+    viewBuiltins = contents.viewBuiltins
     hiddenRoutines = contents.hiddenRoutines
     usableSchemas = contents.usableSchemas
     user = contents.user
@@ -205,7 +209,9 @@ public final class CatalogSnapshot: Sendable {
   func links(from oid: UInt32) -> [Link] { onward[oid] ?? [] }
   func parents(of oid: UInt32) -> [UInt32] { parents[oid] ?? [] }
   /// True when nothing but itself is touched by whoever touches this relation.
-  func standsAlone(_ oid: UInt32) -> Bool { onward[oid] == nil && parents[oid] == nil && viewRoutines[oid] == nil }
+  func standsAlone(_ oid: UInt32) -> Bool {
+    onward[oid] == nil && parents[oid] == nil && viewRoutines[oid] == nil && viewBuiltins[oid] == nil
+  }
 }
 
 extension CatalogSnapshot.Contents {
@@ -228,7 +234,10 @@ extension CatalogSnapshot.Contents {
 
   /// Adds a routine that a view or rule calls.
   public mutating func add(_ routine: CatalogSnapshot.RoutineName, calledBy view: UInt32) {
-    if routine.isHarmless { return }
+    if routine.isHarmless {
+      viewBuiltins[view, default: []].insert(routine)
+      return
+    }
     viewRoutines[view, default: []].append(routine)
   }
 

@@ -94,6 +94,7 @@ extension StatementWalk {
         return
       }
       for routine in catalog.viewRoutines[oid] ?? [] { apply(routine.schema, routine.name, arguments: 0) }
+      for routine in catalog.viewBuiltins[oid] ?? [] { note(call: routine.schema, routine.name) }
       if goesDown {
         for link in catalog.links(from: oid) {
           guard let passed = link.access(access) else { continue }

@@ -278,6 +278,54 @@ struct EndToEndApprovalLifeTests {
     }
   }
 
+  @Test("scope: session covers the same rules and effects of its tables up to the session's end, and no other session")
+  func session() throws {
+    try withReview("wait: 20s, scope: session") { gateway, database in
+      let (ana, dora) = (try gateway.token("ana"), try gateway.token("dora"))
+      let client = try startPsql(
+        gateway.dsn("ana", ana),
+        """
+        DELETE FROM t WHERE id = 1;
+        BEGIN; DELETE FROM t WHERE id = 2; ROLLBACK;
+        DELETE FROM t WHERE id = 3;
+        """)
+      let id = try eventually("the NOTICE") { try? number(client.errors) }
+      try approve(gateway, id, dora)
+      #expect(try client.wait().status == 0)
+      #expect(try count(database) == "48")
+      let used = try gateway.records().filter { $0.step == "used" }.compactMap(\.request)
+      // The first was released, those behind it are covered.
+      #expect(used.count == 2 && Set(used) == [Int64(id)])
+      let other = try startPsql(gateway.dsn("ana", ana), "DELETE FROM t WHERE id = 4;")
+      let next = try eventually("a request of its own") { try? number(other.errors) }
+      #expect(next != id)
+      #expect(try gateway.command("approvals", "deny", next, as: dora).status == 0)
+      _ = try other.wait()
+      #expect(try count(database) == "48")
+    }
+  }
+
+  @Test("what the gateway's grammar does not know can be approved; the backend then says what it makes of it")
+  func unparsable() throws {
+    let database = try TestCluster.shared().createDatabase("newer")
+    let rules = """
+
+      rules:
+        - { name: newer, when: { effect: unknown }, then: { approve: { by: [dba], wait: 20s } } }
+      roles: { approver: [dba] }
+
+      """
+    try withGateway(try TestConfiguration.open(database) + rules) { gateway in
+      let client = try startPsql(
+        gateway.dsn("ana", try gateway.token("ana")), "SELECT json_array(1 RETURNING text); SELECT 'on';")
+      let id = try eventually("the NOTICE") { try? number(client.errors) }
+      try approve(gateway, id, try gateway.token("dora"))
+      let end = try client.wait()
+      #expect(end.errors.contains("syntax error at or near \"RETURNING\"") && end.output == "on\n", "\(end.errors)")
+      #expect(!end.errors.contains("The gateway reads SQL with"), "not the gateway's words")
+    }
+  }
+
   @Test("what a statement touches is looked at again when it is approved; two people, and never the requester")
   func again() throws {
     try withReview("wait: 30s, count: 2") { gateway, database in

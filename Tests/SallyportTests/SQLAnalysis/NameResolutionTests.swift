@@ -58,6 +58,22 @@ struct NamedShop {
   }
 }
 
+@Suite("Names of functions in views")
+struct ViewFunctionTests {
+  @Test("what a view calls is called by whoever reads it, also what is harmless and touches nothing")
+  func builtins() {
+    var shop = NamedShop()
+    let slow = shop.view("public", "slow")
+    shop.contents.add(CatalogSnapshot.RoutineName(schema: "pg_catalog", name: "pg_sleep"), calledBy: slow)
+    shop.view("public", "slower", of: slow)
+    for text in ["select * from slow", "select 1 from (table slower) s"] {
+      let statement = SQLAnalyzer.analyze(text, functions: .empty, names: shop.context()).detail.statements[0]
+      #expect(statement.functions.map(\.path) == [["pg_catalog", "pg_sleep"]], "\(text)")
+      #expect(statement.effects == .read, "\(text)")
+    }
+  }
+}
+
 @Suite("Names of relations")
 struct RelationNameTests {
   private let shop: NamedShop = {
