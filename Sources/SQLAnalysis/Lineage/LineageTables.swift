@@ -76,7 +76,10 @@ extension LineageWalk {
   ) -> RestOfColumns {
     // Not even their names are read from the catalogue.
     if schema == "pg_toast" { return .any(.everything) }
-    if candidates.isEmpty, mayHaveMade { return .own(schema: schema ?? "pg_temp", relation: name) }
+    if candidates.isEmpty {
+      // What the catalogue does not know yet may be a table with masked columns that goes by another name now.
+      return mayHaveMade ? .own(schema: schema ?? "pg_temp", relation: name) : .any(.everything)
+    }
     return .any(candidates.reduce(into: .footprint) { $0.formUnion(rows(of: $1).all) })
   }
 

@@ -142,7 +142,11 @@ struct PermitTests {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     // As far as SIL: that a value is consumed once is checked behind the types.
-    process.arguments = ["swiftc", "-emit-sil", "-o", "/dev/null", "-swift-version", "6", "-I", modules, file.path]
+    // What the modules need of C, besides.
+    let byteScan = SourceTree.root + "/.build/release/CByteScan.build/module.modulemap"
+    process.arguments =
+      ["swiftc", "-emit-sil", "-o", "/dev/null", "-swift-version", "6", "-I", modules]
+      + ["-Xcc", "-fmodule-map-file=\(byteScan)", "-I", SourceTree.root + "/Sources/CPCRE2", file.path]
     let pipe = Pipe()
     process.standardError = pipe
     process.standardOutput = pipe

@@ -298,7 +298,7 @@ struct LineageTests {
     let own = shop.lineage("SELECT a, upper(b) FROM scratch WHERE c = 1") { $0.own.temporaries = .all }
     #expect(own.outputs?.map { shop.short($0.columns) } == ["scratch.a", "scratch.b"])
     #expect(shop.short(own.predicates) == "scratch.c")
-    #expect(shop.short(shop.lineage("SELECT a FROM scratch WHERE a = 1").predicates) == "?")
+    #expect(shop.short(shop.lineage("SELECT a FROM scratch WHERE a = 1").predicates) == "*")
     let made = shop.lineage("CREATE TEMP TABLE scratch (a int); SELECT a FROM scratch WHERE a = 1")
     #expect(shop.short(made.predicates.union(made.tests)) == "scratch.a")
   }
