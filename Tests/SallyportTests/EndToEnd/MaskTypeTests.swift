@@ -73,7 +73,7 @@ struct EndToEndMaskTypeTests {
         names = sys.argv[2].split(",")
         masks = sys.argv[3].split(",")
         hidden = ["CANARY", "43414e", "43414E", "1987", "1988", "31337", "31338", "4111", "5105", "198.76", "76.54", "19:87",
-                  "19:52", "52:07", "19, 52", "19876543"]
+                  "19:52", "52:07", "19, 52", "19876543", "41111111", "51051051"]
 
         def check(mask, how, rows):
             first, second, third, empty = [dict(row) for row in rows]
@@ -90,9 +90,9 @@ struct EndToEndMaskTypeTests {
                     if mask == "bucket" and isinstance(value, datetime.date):
                         left = [part for part in left if part not in ("1987", "1988")]
                         expect((value.month, value.day) == (1, 1), f"{where}: {value!r}")
-                    # One day out of a hundred years.
-                    if mask == "hash" and isinstance(value, datetime.date):
-                        left = [part for part in left if part not in ("1987", "1988")]
+                    # A hash is made of digits, too, and has a few of them in this order by chance.
+                    if mask == "hash":
+                        left = [part for part in left if not part.isdigit() or len(part) > 5]
                     if mask == "bucket" and isinstance(value, (int, float, decimal.Decimal)):
                         expect(value % 1000000 == 0, f"{where}: {value!r}")
                         left = []
