@@ -142,8 +142,8 @@ for group in "$@"; do
         need_venv .deps/presidio Benchmarks/detect/requirements.txt
       ;;
     all)
-      need_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}" &&
-        need_venv
+      need_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}" \
+        "${detect_packages[@]}" && need_venv && need_venv .deps/presidio Benchmarks/detect/requirements.txt
       ;;
     *) fail "unknown group \"$group\"; there are build, demo, test, bench, detect and all" ;;
   esac
