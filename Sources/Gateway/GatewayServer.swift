@@ -240,8 +240,7 @@ public final class GatewayServer: Sendable {
         // The one in force: it may have changed since.
         let configuration = context.configuration
         guard let settings = configuration.approvals.webhook else { return }
-        ApprovalWebhook(settings: settings, sender: sender, desk: desk, gateway: configuration.gateway.name)
-          .announce(pending)
+        ApprovalWebhook(settings: settings, sender: sender, desk: desk, configuration: configuration).announce(pending)
       })
     lane.eventLoop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
       if !desk.isIdle { pool.submit { _ in desk.sweep() } }

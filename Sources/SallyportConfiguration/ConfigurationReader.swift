@@ -10,7 +10,7 @@ final class ConfigurationReader {
   let hostName: String
 
   var gateway: GatewaySettings?
-  private var gatewayPlace: Place?
+  private(set) var gatewayPlace: Place?
   var users: [String: Located<UserSettings>] = [:]
   var roles: [GatewayRole: Located<[String]>] = [:]
   var connections: [String: Located<ConnectionSettings>] = [:]
@@ -18,6 +18,8 @@ final class ConfigurationReader {
   var rules: [Located<Rule>] = []
   var functions: [Located<FunctionDeclaration>] = []
   var approvals = ApprovalSettings()
+  /// Where it says whom links serve.
+  var linksPlace: Place?
   /// What the configuration adds to the catalogue of detectors.
   var detectors: [Located<CustomDetector>] = []
   /// What the rule that is being read detects.
@@ -75,6 +77,7 @@ final class ConfigurationReader {
     resolveDetectors()
     checkConflictingMasks()
     checkFunctions()
+    checkLinks()
     guard mistakes.isEmpty else { return nil }
     return GatewayConfiguration(
       gateway: gateway ?? .defaults(hostName: hostName), users: users.mapValues(\.value),

@@ -56,6 +56,8 @@ public struct GatewaySettings: Sendable, Hashable {
   public var listenPostgres: Endpoint
   /// Where health and metrics are asked for, and control verbs by token; nil: nowhere.
   public var listenConsole: Endpoint?
+  /// What people's browsers reach the console by, without a slash at the end; nil: links are not handed out.
+  public var consoleURL: String?
   /// Where people with other accounts of this machine operate the gateway; nil: nowhere but in the data folder.
   public var listenControl: ControlSocketSettings?
   /// How long sessions have to end when the gateway is told to stop.

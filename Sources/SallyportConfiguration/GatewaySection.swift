@@ -20,6 +20,7 @@ extension ConfigurationReader {
     if let value = keys.take("region") { settings.region = text(value, "region") }
     if let value = keys.take("data"), let text = text(value, "data") { settings.data = text }
     if let value = keys.take("listen") { readListen(value, into: &settings) }
+    if let value = keys.take("console") { readConsole(value, into: &settings) }
     if let value = keys.take("tls") { settings.tls = listenerTLS(value) }
     if let value = keys.take("threads") { settings.threads = integer(value, "threads") }
     if let value = keys.take("limits") {
@@ -55,6 +56,39 @@ extension ConfigurationReader {
     }
     if let value = keys.take("control") { settings.listenControl = controlSocket(value) }
     keys.finish()
+  }
+
+  /// `console: { url: https://gateway.example.org:8443 }`.
+  private func readConsole(_ value: YAMLValue, into settings: inout GatewaySettings) {
+    guard var keys = MappingReader(value, "console", mistakes, .console) else { return }
+    let url = keys.require("url", "Write it like https://gateway.example.org:8443.")
+    keys.finish()
+    guard let url, let text = text(url, "url") else { return }
+    guard let address = webAddress(text), address.path.utf8.allSatisfy(ConfigurationReader.isPathByte) else {
+      mistakes.add(
+        url.place, "url is not what browsers could reach the console by",
+        "Write it like https://gateway.example.org:8443, without a query.")
+      return
+    }
+    if address.isPlain, !Endpoint.isThisMachine(address.endpoint.host) {
+      mistakes.add(url.place, "url is not encrypted, and links to it are secrets", "Use https:// instead.")
+    }
+    if settings.listenConsole == nil {
+      mistakes.add(
+        url.place, "console has a url, and there is no console", "Say where it listens: gateway.listen.console.")
+    }
+    settings.consoleURL = text.hasSuffix("/") ? String(text.dropLast()) : text
+  }
+
+  /// Letters, digits and what else a path has that means nothing else (RFC 3986 §2.3).
+  private static func isPathByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "-"), UInt8(ascii: "."),
+      UInt8(ascii: "_"), UInt8(ascii: "~"):
+      true
+    default: false
+    }
   }
 
   /// A path, or `{ path: …, mode: "0660", group: operators }`.
@@ -99,6 +133,7 @@ extension MappingShape {
       Key("region", .text, "Where the gateway stands."),
       Key("data", .text, "Folder of state, audit and keys. Default: ./data."),
       Key("listen", .mapping(.listen), "Where clients connect."),
+      Key("console", .mapping(.console), "How people's browsers reach it."),
       Key("tls", .mapping(.listenerTLS), "What clients see; without it, a certificate of the gateway's own authority."),
       Key("threads", .integer(1...64), "Event loops. Default: as many as there are cores."),
       Key("limits", .mapping(.gatewayLimits), "Where a connection has none of its own."),
@@ -120,6 +155,15 @@ extension MappingShape {
         "control", .either([.text, .mapping(.controlSocket)]),
         "A control socket for other accounts of this machine. Default: only the one in the data folder."),
     ], planned: ["ssh", "http"])
+
+  static let console = MappingShape(
+    "console",
+    [
+      Key(
+        "url", .text,
+        "https://…, by which browsers reach gateway.listen.console; links to requests for approval begin with it.",
+        required: true)
+    ])
 
   static let controlSocket = MappingShape(
     "control",

@@ -68,14 +68,31 @@ extension SQLiteStore {
     "decided_at <= \(now) AND (valid_until IS NULL OR valid_until > \(now))"
   }
 
-  public func setApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError) {
-    try write { try $0.execute(sql: "UPDATE approvals SET code = ? WHERE id = ?", arguments: [Data(digest), id]) }
+  public func setApprovalCode(id: Int64, person: String, digest: [UInt8]) throws(StoreError) {
+    try write { database in
+      // Of requests that ended no code is worth anything.
+      try database.execute(
+        sql: """
+          DELETE FROM approval_codes WHERE approval IN (SELECT id FROM approvals WHERE status != 'requested')
+          """)
+      try database.execute(
+        sql: "INSERT OR REPLACE INTO approval_codes (approval, person, digest) VALUES (?, ?, ?)",
+        arguments: [id, person, Data(digest)])
+    }
+  }
+
+  public func isApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError) -> Bool {
+    try read { database in
+      try Int.fetchOne(
+        database, sql: "SELECT 1 FROM approval_codes WHERE approval = ? AND digest = ?", arguments: [id, Data(digest)])
+        != nil
+    }
   }
 
   public func useApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError) -> Bool {
     try write { database in
       try database.execute(
-        sql: "UPDATE approvals SET code = NULL WHERE id = ? AND code = ?", arguments: [id, Data(digest)])
+        sql: "DELETE FROM approval_codes WHERE approval = ? AND digest = ?", arguments: [id, Data(digest)])
       return database.changesCount == 1
     }
   }

@@ -171,6 +171,20 @@ enum Schema {
           ) STRICT;
           """)
     }
+    migrator.registerMigration("codes of several approvers") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE approval_codes (
+            approval INTEGER NOT NULL,
+            person TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            PRIMARY KEY (approval, person)
+          ) STRICT, WITHOUT ROWID;
+          INSERT INTO approval_codes (approval, person, digest)
+            SELECT id, '', code FROM approvals WHERE code IS NOT NULL AND status = 'requested';
+          UPDATE approvals SET code = NULL;
+          """)
+    }
     return migrator
   }
 }

@@ -56,8 +56,13 @@ public protocol Store: Sendable {
   /// given; committed when this returns.
   func consumeApproval(id: Int64, now: Int64) throws(StoreError) -> Bool
 
-  /// Notes that a code for this request was handed out, as its hash. `useApprovalCode` is true once for it.
-  func setApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError)
+  /// Notes that a code for this request was handed out, as its hash; the one before it of the same person does not work
+  /// any more. `useApprovalCode` is true once for it.
+  ///
+  /// - Parameter person: whom it is for; empty for whoever may decide.
+  func setApprovalCode(id: Int64, person: String, digest: [UInt8]) throws(StoreError)
+  /// Whether a code was handed out for this request and neither used nor replaced.
+  func isApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError) -> Bool
   func useApprovalCode(id: Int64, digest: [UInt8]) throws(StoreError) -> Bool
 
   /// Requests that wait for somebody, the oldest first.

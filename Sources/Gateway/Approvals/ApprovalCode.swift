@@ -3,37 +3,48 @@ import Foundation
 import Store
 
 /// A code by which an approver names one request, once: what a message about the request carries. It says which request,
-/// until when, and is signed; it signs nobody in.
+/// until when and for whom, and is signed. One for a person is that person's proof on the page that its link leads to; it
+/// signs nobody in elsewhere.
 struct ApprovalCode: Sendable {
   /// What every code begins with.
   static let prefix = "spa_"
   private static let signatureLength = 16
+  /// Request, end and nonce.
+  private static let numbersLength = 24
+  /// A name has at most 63 bytes.
+  private static let textLimit = 200
 
-  var request: Int64
+  let request: Int64
   /// Seconds since 1970.
-  var expiresAt: Int64
+  let expiresAt: Int64
+  /// Whom it was made for; empty for whoever may decide.
+  let person: String
   let text: String
 
   /// A new code.
-  init(request: Int64, expiresAt: Int64, key: SymmetricKey) {
+  init(request: Int64, person: String = "", expiresAt: Int64, key: SymmetricKey) {
     var source = SystemRandomNumberGenerator()
     let nonce = (0..<8).map { _ in UInt8.random(in: .min ... .max, using: &source) }
-    let body = ApprovalCode.bytes(request) + ApprovalCode.bytes(expiresAt) + nonce
+    let body = ApprovalCode.bytes(request) + ApprovalCode.bytes(expiresAt) + nonce + Array(person.utf8)
     self.request = request
+    self.person = person
     self.expiresAt = expiresAt
     text = ApprovalCode.prefix + ApprovalCode.encode(body + ApprovalCode.signature(body, key))
   }
 
   /// nil for anything that was not made with this key.
   init?(text: String, key: SymmetricKey) {
-    guard text.hasPrefix(ApprovalCode.prefix), text.utf8.count < 100,
+    guard text.hasPrefix(ApprovalCode.prefix), text.utf8.count < ApprovalCode.textLimit,
       let bytes = ApprovalCode.decode(String(text.dropFirst(ApprovalCode.prefix.count))),
-      bytes.count == 24 + ApprovalCode.signatureLength
+      bytes.count >= ApprovalCode.numbersLength + ApprovalCode.signatureLength
     else { return nil }
-    let body = Array(bytes.prefix(24))
+    let body = Array(bytes.dropLast(ApprovalCode.signatureLength))
     let isGenuine = HMAC<SHA256>.isValidAuthenticationCode(
       Array(bytes.suffix(ApprovalCode.signatureLength)), prefixOf: body, key)
-    guard isGenuine else { return nil }
+    guard isGenuine, let person = String(validating: body[ApprovalCode.numbersLength...], as: UTF8.self) else {
+      return nil
+    }
+    self.person = person
     request = ApprovalCode.number(body[0..<8])
     expiresAt = ApprovalCode.number(body[8..<16])
     self.text = text

@@ -69,7 +69,7 @@ final class ApprovalDesk: Sendable {
   ///
   /// - Parameters:
   ///   - record: puts on record what happens to requests that no session waits for.
-  ///   - announce: tells approvers of a new request; must not block.
+  ///   - announce: tells approvers of a new request, and of one that needs more of them; must not block.
   func start(
     record: @escaping @Sendable (AuditEvent) -> Void, announce: @escaping @Sendable (Pending) -> Void
   ) throws {
@@ -264,6 +264,8 @@ final class ApprovalDesk: Sendable {
     }
     guard isComplete else {
       tell(found, .step(person: person, reason: reason)) { note(id, found.row, .approved, person, reason) }
+      let (rest, announce) = state.withLockedValue { ($0.pending[id], $0.announce) }
+      if let rest { announce(rest) }
       return Answer(isComplete: false, message: "request \(id) needs more approvals")
     }
     let complete = state.withLockedValue { state in

@@ -100,12 +100,24 @@ enum ControlCaller: Sendable {
   case process(uid: UInt32, isOperator: Bool)
   /// Somebody over the network, who has to show a token.
   case network(address: String)
+  /// Somebody over the network who follows the link to a request: a link for one person is that person's proof, for a
+  /// decision on that request; with any other a token has to be shown.
+  case link(address: String)
 
   /// What the audit trail says of it, beside who asked; empty where that says it all.
   var note: String {
     switch self {
     case .process: ""
     case .network(let address): "from=\(address)"
+    case .link(let address): "from=\(address) by=link"
+    }
+  }
+
+  /// Where somebody guesses tokens or links from; nil on this machine.
+  var address: String? {
+    switch self {
+    case .process: nil
+    case .network(let address), .link(let address): address
     }
   }
 }
@@ -171,6 +183,19 @@ extension ControlVerbs {
     }
   }
 
+  /// Whom the link was made for by which somebody decides; nil for a link that many have. Whether it was used before the
+  /// verb itself finds out.
+  private func recipient(of request: ControlRequest) -> UserSettings? {
+    switch request.verb {
+    case .approvalsApprove, .approvalsDeny:
+      request.arguments["code"].flatMap { try? desk.code($0) }.flatMap { configuration.users[$0.person] }
+    case .status, .reload, .policyExplain, .tokenCreate, .tokenList, .tokenRevoke, .approvalsList, .approvalsShow,
+      .auditSeal, .maskReveal, .sessionsList, .sessionsShow, .sessionsReplay, .sessionsExport, .sessionsKill,
+      .accessRequest, .accessList, .accessRevoke:
+      nil
+    }
+  }
+
   /// Finds out who asks. A wrong token is refused even where none is needed. What is unknown, expired, revoked or of
   /// somebody who is gone from the configuration costs the same look-up and gets the same answer.
   private func actor(
@@ -180,8 +205,9 @@ extension ControlVerbs {
       switch caller {
       case .process(let uid, true): .account(uid: uid)
       case .process(let uid, false): .stranger(uid: uid)
-      case .network(let address): .remote(address: address)
+      case .network(let address), .link(let address): .remote(address: address)
       }
+    if case .link = caller, let user = recipient(of: request) { return .person(user) }
     guard let token = request.token, !token.isEmpty else { return try actorWithoutToken(account) }
     let match: TokenRecord?
     do {

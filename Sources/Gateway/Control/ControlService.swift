@@ -11,9 +11,9 @@ final class ControlService {
   /// How it went, beside what is said to whoever asked.
   enum Verdict: Sendable { case done, unknown, denied, failed }
 
-  private let verbs: ControlVerbs
-  private let lane: AuditLane
-  private let pool: NIOThreadPool
+  let verbs: ControlVerbs
+  let lane: AuditLane
+  let pool: NIOThreadPool
 
   init(verbs: ControlVerbs, lane: AuditLane, pool: NIOThreadPool) {
     self.verbs = verbs
@@ -63,7 +63,7 @@ final class ControlService {
 
   /// Whoever guesses tokens over the network has failed to sign in, and is counted as such when it comes in floods.
   private func noteRefusal(of request: ControlRequest, _ denial: ControlDenial, _ caller: ControlCaller) {
-    guard case .network(let address) = caller, denial.isUnknown else {
+    guard let address = caller.address, denial.isUnknown else {
       record(request, caller, by: denial.actor, refused: denial.failure.message)
       return
     }

@@ -33,11 +33,6 @@ extension ControlVerbs {
 
   func approve(_ request: AuthorizedRequest) throws -> ControlResponse {
     let (id, user, reason) = try decision(request)
-    if let digest = try request.code(desk)?.digest {
-      // Only by somebody who may decide, so that nobody else uses it up.
-      try desk.check(id, person: user.name, groups: user.groups)
-      try desk.useCode(id, digest)
-    }
     let answer = try desk.approve(id, person: user.name, groups: user.groups, reason: reason)
     return ControlResponse(message: answer.message)
   }
@@ -50,13 +45,20 @@ extension ControlVerbs {
 
   private func decision(_ request: AuthorizedRequest) throws -> (id: Int64, user: UserSettings, reason: String) {
     guard case .person(let user) = request.actor else { throw GatewayFailure("this needs a person") }
-    let (id, reason) = (try request.code(desk)?.id ?? request.number(), try request.reason())
+    let (code, reason) = (try request.code(desk), try request.reason())
+    let id = try code?.request ?? request.number()
     // Whoever answers for a service decides on its requests as little as on their own.
     let requester = try desk.find(id).row.user
     guard configuration.users[requester]?.owner != user.name else {
       throw DeskRefusal(
         message: "\(user.name) answers for \(requester), and nobody decides on their own request",
         hint: "Ask another approver.")
+    }
+    if let code {
+      // Only by somebody who may decide, so that nobody else uses it up.
+      guard code.person.isEmpty || code.person == user.name else { throw ApprovalDesk.wrongCode }
+      try desk.check(id, person: user.name, groups: user.groups)
+      try desk.useCode(code)
     }
     return (id, user, reason)
   }
@@ -97,10 +99,10 @@ extension ControlVerbs {
 }
 
 extension AuthorizedRequest {
-  /// The request that a code stands for; nil without one.
-  func code(_ desk: ApprovalDesk) throws -> (id: Int64, digest: [UInt8])? {
+  /// The code by which a request is named; nil without one.
+  func code(_ desk: ApprovalDesk) throws -> ApprovalCode? {
     guard let code = arguments["code"], !code.isEmpty else { return nil }
-    return try desk.request(of: code)
+    return try desk.code(code)
   }
 
   /// Why, in the words of whoever asks; empty without.

@@ -23,6 +23,7 @@ struct ControlVerbs: Sendable {
   /// nil where no trail is kept: in tests.
   var sealing: AuditSealing?
   var live = LiveSessions()
+  let guesses = LinkGuesses()
   /// The data folder.
   var data = ""
 

@@ -6,10 +6,10 @@ import NIOSSL
 import SallyportConfiguration
 import Synchronization
 
-/// Answers the console's listener, in HTTP/1.1: `/healthz`, `/readyz` and `/metrics` for load balancers and Prometheus, and
-/// control verbs by token (`ControlExchange`).
+/// Answers the console's listener, in HTTP/1.1: `/healthz`, `/readyz` and `/metrics` for load balancers and Prometheus,
+/// control verbs by token (`ControlExchange`), and the links by which people approve (`LinkExchange`).
 ///
-/// The former tell numbers, no names of people or connections, and change nothing, so that nobody has to sign in.
+/// The first tell numbers, no names of people or connections, and change nothing, so that nobody has to sign in.
 final class HealthHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -18,7 +18,27 @@ final class HealthHandler: ChannelInboundHandler {
   private let control: ControlService
   private let isEncrypted: Bool
   private var head: HTTPRequestHead?
-  private var exchange: ControlExchange?
+  private var exchange: Exchange?
+
+  /// What takes a body, or is not for everybody.
+  private enum Exchange {
+    case control(ControlExchange)
+    case link(LinkExchange)
+
+    /// False when that is more than it can be.
+    mutating func take(_ part: ByteBuffer) -> Bool {
+      switch self {
+      case .control(var exchange):
+        let isTaken = exchange.take(part)
+        self = .control(exchange)
+        return isTaken
+      case .link(var exchange):
+        let isTaken = exchange.take(part)
+        self = .link(exchange)
+        return isTaken
+      }
+    }
+  }
 
   init(probe: StatusProbe, control: ControlService, isEncrypted: Bool) {
     self.probe = probe
@@ -41,19 +61,48 @@ final class HealthHandler: ChannelInboundHandler {
     case .end:
       guard let head else { return }
       self.head = nil
-      if let exchange { carryOut(exchange, head, context) } else { answer(head, context) }
+      switch exchange {
+      case .control(let exchange): carryOut(exchange, head, context)
+      case .link(let exchange): carryOut(exchange, head, context)
+      case nil: answer(head, context)
+      }
       exchange = nil
     }
   }
 
   // MARK: Control
 
-  /// nil for all but control verbs.
-  private func exchange(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> ControlExchange? {
-    guard head.method == .POST, head.uri.prefix(while: { $0 != "?" }) == ControlExchange.path else { return nil }
+  /// nil for what everybody may ask.
+  private func exchange(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> Exchange? {
     let address = context.remoteAddress?.ipAddress ?? "unknown"
-    return ControlExchange(
-      head, address: address, isExposed: !isEncrypted && !Endpoint.isThisMachine(address))
+    let isExposed = !isEncrypted && !Endpoint.isThisMachine(address)
+    if let link = LinkExchange(head, address: address, isExposed: isExposed) { return .link(link) }
+    guard head.method == .POST, head.uri.prefix(while: { $0 != "?" }) == ControlExchange.path else { return nil }
+    return .control(ControlExchange(head, address: address, isExposed: isExposed))
+  }
+
+  private func carryOut(_ exchange: LinkExchange, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    let loop = context.eventLoop
+    guard !exchange.isExposed else {
+      control.exposed(exchange.link, from: exchange.address, on: loop)
+      return respond(.exposed, to: head, context)
+    }
+    let answer: EventLoopFuture<LinkAnswer>
+    if head.method == .POST {
+      guard let decision = exchange.decision else { return respond(.notUnderstood, to: head, context) }
+      answer = control.decide(decision, on: exchange.link, from: exchange.address, on: loop)
+    } else {
+      answer = control.open(exchange.link, from: exchange.address, on: loop)
+    }
+    let bound = NIOLoopBound((self, context), eventLoop: loop)
+    answer.whenSuccess { answer in
+      let (handler, context) = bound.value
+      handler.respond(LinkPage(answer), to: head, context)
+    }
+  }
+
+  private func respond(_ page: LinkPage, to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    respond(page.status, page.html, to: head, context, type: "text/html; charset=utf-8", more: page.headers)
   }
 
   private func carryOut(_ exchange: ControlExchange, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -109,14 +158,15 @@ final class HealthHandler: ChannelInboundHandler {
 
   private func respond(
     _ status: HTTPResponseStatus, _ text: String, to head: HTTPRequestHead, _ context: ChannelHandlerContext,
-    type: String = "text/plain; charset=utf-8", closing: Bool = false
+    type: String = "text/plain; charset=utf-8", more: HTTPHeaders = [:], closing: Bool = false
   ) {
     guard context.channel.isActive else { return }
     let body = ByteBuffer(string: text)
-    let headers: HTTPHeaders = [
+    var headers: HTTPHeaders = [
       "content-type": type, "content-length": "\(body.readableBytes)", "cache-control": "no-store",
       "x-content-type-options": "nosniff",
     ]
+    headers.add(contentsOf: more)
     context.write(
       wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
     if head.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }

@@ -10,7 +10,8 @@ final class CancelRegistry: Sendable {
   }
   private struct State {
     var entries: [Int32: [Entry]] = [:]
-    var failures = CancelFailures()
+    /// A secret of four bytes must not be found by trying (DECISIONS 29). A person who cancels too late shows one.
+    var failures = AddressFailures(limit: 100)
   }
   private let state = NIOLockedValueBox(State())
 
@@ -52,38 +53,6 @@ final class CancelRegistry: Sendable {
     }
     guard let connection else { return }
     connection.eventLoop.execute { connection.value.cancelRequested() }
-  }
-}
-
-/// How many wrong cancel keys each address has shown lately: a secret of four bytes must not be found by trying
-/// (DECISIONS 29).
-struct CancelFailures {
-  /// Wrong keys of one address within a window before its requests are ignored. A person who cancels too late shows one.
-  static let limit = 100
-  /// µs.
-  static let window: Int64 = 60_000_000
-  /// Addresses that are remembered; beyond, all are forgotten, which costs an attacker more than it gives.
-  static let addresses = 10_000
-
-  private var counts: [String: (count: Int, since: Int64)] = [:]
-
-  var remembered: Int { counts.count }
-
-  func areTooMany(from address: String, now: Int64) -> Bool {
-    guard let known = counts[address], now - known.since < CancelFailures.window else { return false }
-    return known.count >= CancelFailures.limit
-  }
-
-  mutating func note(_ address: String, now: Int64) {
-    if counts.count >= CancelFailures.addresses, counts[address] == nil {
-      counts = counts.filter { now - $0.value.since < CancelFailures.window }
-      if counts.count >= CancelFailures.addresses { counts.removeAll() }
-    }
-    if let known = counts[address], now - known.since < CancelFailures.window {
-      counts[address] = (known.count + 1, known.since)
-    } else {
-      counts[address] = (1, now)
-    }
   }
 }
 

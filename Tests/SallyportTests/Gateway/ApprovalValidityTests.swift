@@ -154,15 +154,22 @@ struct ApprovalValidityTests {
     let id = try #require(try ask(request()))
     let pending = try desk.find(id)
     let code = try desk.makeCode(for: pending)
-    #expect(try desk.request(of: code).id == id)
+    #expect(try desk.code(code).request == id)
     #expect(throws: DeskRefusal.self) {
-      _ = try desk.request(of: ApprovalCode(request: id, expiresAt: .max, key: .init(size: .bits256)).text)
+      _ = try desk.code(ApprovalCode(request: id, expiresAt: .max, key: .init(size: .bits256)).text)
     }
     for text in ["", "spa_", "spa_zz", code + "A", String(code.dropLast()), code.uppercased()] {
-      #expect(throws: DeskRefusal.self) { _ = try desk.request(of: text) }
+      #expect(throws: DeskRefusal.self) { _ = try desk.code(text) }
     }
+    let personal = try desk.makeCode(for: pending, person: "dora@example.org")
+    #expect(try desk.code(personal).person == "dora@example.org" && desk.code(code).person.isEmpty)
+    #expect(try desk.opened(by: desk.code(personal))?.id == id && desk.opened(by: desk.code(code))?.id == id)
+    let again = try desk.makeCode(for: pending)
+    #expect(try desk.opened(by: desk.code(code)) == nil, "the one before still works")
+    #expect(try desk.opened(by: desk.code(again))?.id == id)
     times.pass(100)
-    #expect(throws: DeskRefusal.self) { _ = try desk.request(of: code) }
+    #expect(throws: DeskRefusal.self) { _ = try desk.code(code) }
+    #expect(throws: DeskRefusal.self) { _ = try desk.code(personal) }
     for index in 0..<99 { _ = try ask(request { $0.text = "SELECT \(index)" }) }
     #expect(throws: DeskRefusal.self) { _ = try ask(request { $0.text = "SELECT 'one more'" }) }
   }

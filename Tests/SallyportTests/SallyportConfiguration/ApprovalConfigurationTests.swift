@@ -40,6 +40,40 @@ struct ApprovalConfigurationTests {
     #expect(found.count == 1 && found.first?.contains(words) == true, "\(found)")
   }
 
+  @Test(
+    "links lead to a console that has an address, are encrypted, and go with messages",
+    arguments: [
+      ("https://gw.example.org:8443", "https://gw.example.org:8443", "webhook: HOOK, links: shared", nil),
+      ("http://localhost:8443/a/", "http://localhost:8443/a", "webhook: HOOK, links: personal", nil),
+      ("http://gw.example.org", "", "webhook: HOOK", "url is not encrypted"),
+      ("gw.example.org", "", "webhook: HOOK", "url is not what browsers"),
+      ("https://gw.example.org/?a=b", "", "webhook: HOOK", "url is not what browsers"),
+      ("https://ana@gw.example.org", "", "webhook: HOOK", "url is not what browsers"),
+      ("https://gw.example.org", "", "links: personal", "links go with the messages of a webhook"),
+      ("", "", "webhook: HOOK, links: personal", "nobody knows its address"),
+    ] as [(String, String, String, String?)])
+  func links(_ url: String, _ read: String, _ approvals: String, _ words: String?) throws {
+    let console = url.isEmpty ? "" : ", console: { url: \"\(url)\" }"
+    let hook = "{ url: \"https://hooks.example.org/x\", secret: { env: S } }"
+    let file = """
+      gateway: { listen: { console: "127.0.0.1:8443" }\(console) }
+      approvals: { \(approvals.replacing("HOOK", with: hook)) }
+      \(text("count: 1"))
+      """
+    guard let words else {
+      let configuration = try ConfigurationSample.parse(file).get()
+      #expect(configuration.gateway.consoleURL == read)
+      #expect(configuration.approvals.links == (approvals.contains("personal") ? .personal : .shared))
+      return
+    }
+    let found = ConfigurationSample.mistakes(file)
+    #expect(found.count == 1 && found.first?.contains(words) == true, "\(found)")
+    let without = ConfigurationSample.mistakes(
+      file.replacing("listen: { console: \"127.0.0.1:8443\" }", with: "name: a"))
+    #expect(
+      url.isEmpty || words.hasPrefix("url is not what") || without.contains { $0.contains("there is no console") })
+  }
+
   @Test("whoever a rule names must have the role, where roles names approvers; a service never counts")
   func roles() throws {
     #expect(

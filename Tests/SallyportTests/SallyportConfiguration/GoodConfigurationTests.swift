@@ -24,6 +24,7 @@ struct GoodConfigurationTests {
       balancers: try [#require(NetworkRange("10.0.0.0/24"))],
       recording: RecordingSettings(
         rows: RecordingSettings.Rows.none, maxRows: 500, maxBytes: 256 << 10, keepSeconds: 7_776_000))
+    expected.consoleURL = "https://gw.example.org:8443/sallyport"
     expected.audit.durability = .sync
     expected.audit.checkpointFile = "/mnt/elsewhere/head.jsonl"
     expected.audit.checkpointWebhook = WebhookSettings(

@@ -255,10 +255,16 @@ private let day: Int64 = 86_400
   @Test func aCodeWorksOnce() throws {
     let store = try SQLiteStore(data: folder.path)
     let id = try store.insertApproval(request())
-    try store.setApprovalCode(id: id, digest: [7])
+    try store.setApprovalCode(id: id, person: "", digest: [6])
+    try store.setApprovalCode(id: id, person: "", digest: [7])
+    try store.setApprovalCode(id: id, person: "dora", digest: [9])
+    #expect(try !store.isApprovalCode(id: id, digest: [6]), "the one before still works")
+    #expect(try store.isApprovalCode(id: id, digest: [7]) && store.isApprovalCode(id: id, digest: [9]))
+    #expect(try !store.isApprovalCode(id: id + 1, digest: [7]))
     #expect(try !store.useApprovalCode(id: id, digest: [8]))
     #expect(try store.useApprovalCode(id: id, digest: [7]))
     #expect(try !store.useApprovalCode(id: id, digest: [7]))
+    #expect(try !store.isApprovalCode(id: id, digest: [7]) && store.useApprovalCode(id: id, digest: [9]))
   }
 
   @Test func consumedExactlyOnceByManyAtATime() async throws {
