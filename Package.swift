@@ -32,6 +32,7 @@ let package = Package(
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CLibSSH", pkgConfig: "libssh", providers: [.apt(["libssh-dev"])]),
     // epoll(7), which Swift's Glibc module leaves out.
     .systemLibrary(name: "CEpoll"),
 
@@ -60,6 +61,8 @@ let package = Package(
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ],
       path: "protocols/Postgres", exclude: ["README.md"], swiftSettings: strict),
+    .target(
+      name: "SSH", dependencies: ["AccessModel"], path: "protocols/SSH", exclude: ["README.md"], swiftSettings: strict),
 
     // Files and state.
     .target(
@@ -85,7 +88,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection",
-        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "CEpoll",
+        "Postgres", "SSH", "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "CEpoll", "CLibSSH",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -111,7 +114,7 @@ let package = Package(
       name: "SallyportTests",
       dependencies: [
         "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection",
-        "Postgres", "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "Gateway", "sallyport",
+        "Postgres", "SSH", "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "Gateway", "sallyport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -10,9 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly venv=.deps/venv
 readonly requirements=Tests/clients/requirements.txt
 
-build_packages=(libpg-query-dev libpcre2-dev libsodium-dev libsqlite3-dev pkg-config git ca-certificates)
+build_packages=(libpg-query-dev libssh-dev libpcre2-dev libsodium-dev libsqlite3-dev pkg-config git ca-certificates)
 demo_packages=(postgresql-15 postgresql-client-15 openssl)
-test_packages=(haproxy systemd)
+test_packages=(haproxy systemd openssh-client openssh-server)
 bench_packages=(pgbouncer haproxy python3)
 detect_packages=(libvectorscan-dev python3)
 scratch=
@@ -55,6 +55,7 @@ keep_services_down() {
   for package in "$@"; do
     case $package in
       pgbouncer | haproxy) as_root systemctl disable --quiet "$package" >>"$scratch/apt.log" 2>&1 || true ;;
+      openssh-server) as_root systemctl disable --quiet ssh >>"$scratch/apt.log" 2>&1 || true ;;
     esac
   done
 }

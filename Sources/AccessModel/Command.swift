@@ -96,6 +96,7 @@ public struct Parameters: Hashable, Sendable {
 /// What only one protocol knows of a command; closed, so that a rule's matcher can be total.
 public enum Detail: Hashable, Sendable {
   case sql(SQLDetail)
+  case ssh(SSHDetail)
 }
 
 /// What is known of an SQL command: its statements, or why it could not be understood.

@@ -99,6 +99,10 @@ public struct CommandSummary: Hashable, Sendable {
         kinds.formUnion(KindSet(statement.kind))
         for kind in statement.kinds { kinds.formUnion(KindSet(kind)) }
       }
+    case .ssh(let ssh):
+      misunderstood = nil
+      couldBeAnything = ssh.misunderstood != nil || effects.isUnknown || footprint == .everything
+      isOpaque = couldBeAnything
     }
   }
 }

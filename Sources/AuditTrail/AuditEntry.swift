@@ -106,6 +106,10 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var statements: [String]?
   public var statementCount: Int?
   public var misunderstood: String?
+  /// `exec`, `shell`, `subsystem` or `forward`.
+  public var sshRequest: String?
+  /// Names of the programs that an SSH command's text has.
+  public var programs: [String]?
   public var text: String?
   public var textBytes: Int?
   public var textSHA256: String?
@@ -157,13 +161,14 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
     case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
       connection, labels, `protocol`, backend, database, application, action, rule, approvers, stage, effects,
       footprint, statements, misunderstood, text, redacted, parameters, binds, offset, cut, sha256, ending, tag, error,
-      rows, bytes, masked,
+      rows, bytes, masked, programs,
       purpose, request, step, person, actor, verb, subject, trigger, previous, changes, notes,
       count, since, until, users
     case firstCommand = "first_command"
     case lastCommand = "last_command"
     case inPlace = "in_place"
     case backendUser = "backend_user"
+    case sshRequest = "ssh_request"
     case footprintCount = "footprint_count"
     case statementCount = "statement_count"
     case textBytes = "text_bytes"

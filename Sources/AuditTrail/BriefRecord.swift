@@ -108,7 +108,11 @@ struct KeptText {
 
 extension KeptText {
   init(of facts: CommandFacts, _ detectors: DetectorSet?) {
-    let redacted = PasswordRedaction.redact(facts.text)
+    let redacted =
+      switch facts.shape.detail {
+      case .sql: PasswordRedaction.redact(facts.text)
+      case .ssh(let detail): PasswordRedaction.redact(shell: facts.text, detail)
+      }
     let text = redacted ?? facts.text
     self.init(
       content: detectors?.masked(text) ?? text, isRedacted: redacted != nil, concealed: facts.concealed)

@@ -321,6 +321,14 @@ extension JSONWriter {
       if let misunderstood = sql.misunderstood {
         field("misunderstood", JSONWriter.words(misunderstood), limit: RecordLimits.sentence)
       }
+    case .ssh(let ssh):
+      key("statements")
+      raw("[]")
+      field("ssh_request", ssh.request.rawValue)
+      if !ssh.programs.isEmpty { field("programs", ssh.programs.map(\.name), limit: RecordLimits.list) }
+      if let misunderstood = ssh.misunderstood {
+        field("misunderstood", misunderstood, limit: RecordLimits.sentence)
+      }
     }
   }
 

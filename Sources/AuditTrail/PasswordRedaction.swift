@@ -1,3 +1,5 @@
+import AccessModel
+
 /// Takes passwords out of the text of a command before it is stored, whatever the rules say (DECISIONS 25).
 ///
 /// It does not try to find the password: where the text speaks of one (`password` in any case and however its letters are
@@ -11,6 +13,14 @@ public enum PasswordRedaction {
     guard text.withUTF8({ mayMentionSecret(UnsafeRawBufferPointer($0)) && mentionsSecret($0) }) else { return nil }
     var scanner = LiteralScanner(Array(text.utf8))
     return scanner.redacted()
+  }
+
+  /// What a shell reads, or nil when there is nothing to hide: passwords stand there in words without quotes, so that
+  /// only the names of the programs stay.
+  static func redact(shell text: String, _ detail: SSHDetail) -> String? {
+    var text = text
+    guard text.withUTF8({ mentionsSecret($0) }) else { return nil }
+    return (detail.programs.map(\.name) + ["…"]).joined(separator: " ")
   }
 
   /// False for most texts that mention none, which takes an instruction or two for each byte: they have no `p` that

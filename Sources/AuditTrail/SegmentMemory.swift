@@ -59,6 +59,7 @@ struct SegmentMemory {
     guard payload <= RecordLimits.remembered, facts.text.utf8.count <= RecordLimits.remembered else { return }
     switch facts.shape.detail {
     case .sql(let sql): if sql.statements.count > RecordLimits.rememberedStatements { return }
+    case .ssh(let ssh): if ssh.programs.count > RecordLimits.rememberedStatements { return }
     }
     texts.put(facts, isSecret, policy, sequence, offset)
     if case .full = said { shapes.put(facts.shape, false, policy, sequence, offset) }

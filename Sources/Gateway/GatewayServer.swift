@@ -50,6 +50,10 @@ public final class GatewayServer: Sendable {
   private let webhooks: WebhookSender
   /// nil when the configuration names no console.
   private let health: (any Channel)?
+  /// nil when the configuration names no address for SSH.
+  private let sshListener: NIOLoopBound<StreamListener>?
+  /// Where SSH clients connect; nil when nowhere.
+  public let sshAddress: SocketAddress?
   /// Where PostgreSQL clients connect, with the port that the system chose for 0.
   public let address: SocketAddress
 
@@ -85,9 +89,14 @@ public final class GatewayServer: Sendable {
     let controlLane = try GatewayServer.openLane(
       AuditDirectory.controlLane, on: controlGroup.next(), segments, audit, options)
     self.controlLane = controlLane
-    reactors = try (0..<(configuration.gateway.threads ?? System.coreCount)).map { try Reactor(name: "loop-\($0)") }
-    states = try reactors.enumerated().map { index, reactor in
-      let lane = try GatewayServer.openLane("loop-\(index)", on: reactor, segments, audit, options)
+    let threads = configuration.gateway.threads ?? System.coreCount
+    let hostKey = configuration.gateway.listenSSH == nil ? nil : try SSHHostKey.load(data: data)
+    let names =
+      (0..<threads).map { "loop-\($0)" }
+      + (0..<(hostKey == nil ? 0 : min(threads, SSHListener.reactorLimit))).map { "ssh-\($0)" }
+    reactors = try names.map { try Reactor(name: $0) }
+    states = try zip(names, reactors).map { name, reactor in
+      let lane = try GatewayServer.openLane(name, on: reactor, segments, audit, options)
       return try reactor.submit {
         let state = NIOLoopBound(
           LoopState(loop: reactor, lane: lane.value, functions: functions) {
@@ -113,7 +122,11 @@ public final class GatewayServer: Sendable {
     sealing.compareWithStore()
     RecordingSweep(context: context, lane: controlLane).start()
     try GatewayServer.startDesk(context, controlLane, webhooks, every: options.deadlines.sweep)
-    (listener, address) = try GatewayServer.listen(context, reactors, states)
+    (listener, address) = try GatewayServer.listen(context, reactors, Array(states.prefix(threads)))
+    let sshStates = Array(states.dropFirst(threads))
+    let ssh = try hostKey.flatMap { try SSHListener.listen(context, $0, sshStates) }
+    sshListener = ssh?.0
+    sshAddress = ssh?.1
     let reloader = ConfigurationReloader(
       context, states, controlLane, sealing, webhooks, data: data, origin: options.origin)
     self.reloader = reloader
@@ -157,16 +170,20 @@ public final class GatewayServer: Sendable {
   /// for an approval end with 57P01.
   public func startDraining() {
     context.startDraining()
-    try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
+    closeListeners()
     for state in states {
-      state.eventLoop.execute { for connection in Array(state.value.connections.values) { connection.drain() } }
+      state.eventLoop.execute {
+        for connection in Array(state.value.connections.values) { connection.drain() }
+        for connection in Array(state.value.ssh.values) { connection.drain() }
+      }
     }
   }
 
   /// How many connections are left. Blocks until every event loop has answered.
   public var connectionCount: Int {
     states.reduce(0) { sum, state in
-      sum + ((try? state.eventLoop.submit { state.value.connections.count }.wait()) ?? 0)
+      sum
+        + ((try? state.eventLoop.submit { state.value.connections.count + state.value.ssh.count }.wait()) ?? 0)
     }
   }
 
@@ -174,12 +191,14 @@ public final class GatewayServer: Sendable {
   public func stop(reason: String) {
     watch?.stop()
     reloader.close()
-    try? listener.eventLoop.submit { [listener] in listener.value.close() }.wait()
+    closeListeners()
     try? health?.close().wait()
     for channel in control { try? channel.close().wait() }
     for state in states {
-      try? state.eventLoop.submit { for connection in Array(state.value.connections.values) { connection.shutDown() } }
-        .wait()
+      try? state.eventLoop.submit {
+        for connection in Array(state.value.connections.values) { connection.shutDown() }
+        for connection in Array(state.value.ssh.values) { connection.shutDown() }
+      }.wait()
     }
     waitForRecordings()
     try? controlLane.eventLoop.submit { [controlLane] in
@@ -194,6 +213,12 @@ public final class GatewayServer: Sendable {
     try? controlGroup.syncShutdownGracefully()
     context.analyzer.stop()
     try? context.pool.syncShutdownGracefully()
+  }
+
+  private func closeListeners() {
+    for listener in [listener, sshListener].compactMap({ $0 }) {
+      try? listener.eventLoop.submit { listener.value.close() }.wait()
+    }
   }
 
   /// What sessions got is written before the gateway ends, unless that takes too long.

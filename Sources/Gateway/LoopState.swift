@@ -17,6 +17,10 @@ final class LoopState: StatementAnalyses {
   private var contexts = NamedContexts()
   /// Sessions of this loop, for the end of the process.
   var connections: [ObjectIdentifier: PostgresConnection] = [:]
+  /// SSH connections of this loop, those inside others included.
+  var ssh: [ObjectIdentifier: SSHConnection] = [:]
+  /// What SSH connections are accepted with; nil on loops without any.
+  var gate: SSHGate?
   var counters = LoopCounters()
   /// Backends that are being asked how many rows a statement would touch.
   var estimating = 0
@@ -42,6 +46,10 @@ final class LoopState: StatementAnalyses {
     case .process: commit = nil
     case .sync: if commit == nil { commit = makeCommit(self) }
     }
+  }
+
+  var openSessions: Int {
+    connections.values.count { $0.phase == .relaying } + ssh.values.count { $0.session != nil }
   }
 
   /// What was analysed by others is forgotten.

@@ -7,36 +7,47 @@ import AccessModel
 struct CommandMatcher: Sendable, Hashable {
   var effects: EffectSelector?
   var sql: SQLMatcher?
+  var ssh: SSHMatcher?
   var resources: [ResourcePattern]?
   var text: [TextPattern]?
   var hours: [Hours]?
 
   var isEmpty: Bool { hours == nil && !asksWhatItDoes }
   /// Whether anything but the time is asked, so that it may match for want of understanding.
-  var asksWhatItDoes: Bool { effects != nil || sql != nil || resources != nil || text != nil }
+  var asksWhatItDoes: Bool { effects != nil || sql != nil || ssh != nil || resources != nil || text != nil }
 
   func mayMatch(_ command: Command, at clock: LocalClock = { _ in nil }) -> Bool {
     if let effects, !effects.mayMatch(command.effects) { return false }
     if let hours, !hours.contains(where: { hours in clock(hours.zone).map(hours.contains) ?? true }) { return false }
+    guard isAbout(command.detail) else { return false }
     if command.couldBeAnything { return !CommandMatcher.isNothing(resources) && !CommandMatcher.isNothing(text) }
     if let text, !text.contains(where: { $0.mayMatch(command.text) }) { return false }
     if let resources, !mayTouch(resources, command) { return false }
-    guard let sql else { return true }
     switch command.detail {
-    case .sql(let detail): return sql.mayMatch(command, detail, effects)
+    case .sql(let detail): return sql?.mayMatch(command, detail, effects) ?? true
+    case .ssh(let detail): return ssh?.mayMatch(detail) ?? true
     }
   }
 
   func mustCover(_ command: Command, at clock: LocalClock = { _ in nil }) -> Bool {
     if let effects, !effects.mustCover(command.effects) { return false }
     if let hours, !hours.contains(where: { hours in clock(hours.zone).map(hours.contains) ?? false }) { return false }
-    guard sql != nil || resources != nil || text != nil else { return true }
+    guard sql != nil || ssh != nil || resources != nil || text != nil else { return true }
+    guard isAbout(command.detail) else { return false }
     if command.couldBeAnything { return false }
     if let text, !text.contains(where: { $0.mustMatch(command.text) }) { return false }
     if let resources, !mustTouch(resources, command) { return false }
-    guard let sql else { return true }
     switch command.detail {
-    case .sql(let detail): return sql.mustCover(command, detail)
+    case .sql(let detail): return sql?.mustCover(command, detail) ?? true
+    case .ssh(let detail): return ssh?.mustCover(detail) ?? true
+    }
+  }
+
+  /// A key of one protocol speaks of that protocol's commands only, however little is known of others.
+  private func isAbout(_ detail: Detail) -> Bool {
+    switch detail {
+    case .sql: ssh == nil
+    case .ssh: sql == nil
     }
   }
 

@@ -37,6 +37,8 @@ extension ScopedPolicy {
         }
       }
       return nil
+    // Masks of columns have nothing to say of a connection without columns.
+    case .ssh: return nil
     }
   }
 }

@@ -19,12 +19,13 @@ public struct Matcher: Sendable, Hashable {
   /// The command's whole text.
   public var text: [TextPattern]?
   public var sql: SQLMatcher?
+  public var ssh: SSHMatcher?
 
   public init(
     users: [String]? = nil, groups: [String]? = nil, connections: [NameGlob]? = nil,
     labels: [String: [String]]? = nil, protocols: [String]? = nil, effects: EffectSelector? = nil,
     resources: [ResourcePattern]? = nil, networks: [NetworkRange]? = nil, hours: [Hours]? = nil,
-    text: [TextPattern]? = nil, sql: SQLMatcher? = nil
+    text: [TextPattern]? = nil, sql: SQLMatcher? = nil, ssh: SSHMatcher? = nil
   ) {
     self.users = users
     self.groups = groups
@@ -37,6 +38,7 @@ public struct Matcher: Sendable, Hashable {
     self.hours = hours
     self.text = text
     self.sql = sql
+    self.ssh = ssh
   }
 
   /// True when no key was written at all.
@@ -55,6 +57,9 @@ public struct Matcher: Sendable, Hashable {
     if let connections, !connections.contains(where: { $0.matches(subject.connection) }) { return false }
     if let labels, !subject.carries(labels) { return false }
     if let protocols, !protocols.contains(subject.protocolName) { return false }
+    // A key of one protocol speaks of that protocol's commands only.
+    if sql != nil, subject.protocolName != "postgres" { return false }
+    if ssh != nil, subject.protocolName != "ssh" { return false }
     if let networks {
       guard let address = NetworkAddress(subject.clientAddress) else { return unknownAddress && !networks.isEmpty }
       return networks.contains { $0.contains(address) }
@@ -64,7 +69,7 @@ public struct Matcher: Sendable, Hashable {
 
   /// The keys about what a command does, which are looked at for every command.
   var command: CommandMatcher {
-    CommandMatcher(effects: effects, sql: sql, resources: resources, text: text, hours: hours)
+    CommandMatcher(effects: effects, sql: sql, ssh: ssh, resources: resources, text: text, hours: hours)
   }
 }
 

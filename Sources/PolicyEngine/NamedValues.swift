@@ -13,6 +13,8 @@ extension ScopedPolicy {
         let footprint = reach(statement.footprint)
         return masks.contains { !$0.isShadow && $0.mayReach(footprint) && $0.mayBeNamed(by: statement, footprint) }
       }
+    // Masks of columns say nothing of commands that have none.
+    case .ssh: return false
     }
   }
 }

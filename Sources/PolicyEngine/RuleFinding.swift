@@ -58,11 +58,14 @@ extension Matcher {
       ("protocol", Matcher(protocols: protocols)), ("client.network", Matcher(networks: networks)),
     ]
     for (key, matcher) in people where !matcher.mayFit(subject) { return key }
+    if sql != nil, subject.protocolName != "postgres" { return "sql" }
+    if ssh != nil, subject.protocolName != "ssh" { return "ssh" }
     let commands: [(String, CommandMatcher)] = [
       ("hours", CommandMatcher(hours: hours)), ("effect", CommandMatcher(effects: effects)),
       ("text", CommandMatcher(text: text)), ("resources", CommandMatcher(effects: effects, resources: resources)),
     ]
     for (key, matcher) in commands where !matcher.mayMatch(command, at: clock) { return key }
+    if let ssh, !CommandMatcher(effects: effects, ssh: ssh).mayMatch(command, at: clock) { return "ssh" }
     guard let sql else { return nil }
     let parts: [(String, SQLMatcher)] = [
       ("sql.statement", SQLMatcher(statements: sql.statements)), ("sql.tables", SQLMatcher(tables: sql.tables)),

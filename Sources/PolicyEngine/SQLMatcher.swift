@@ -115,6 +115,7 @@ extension Command {
     guard !effects.isDisjoint(with: [.read, .write, .call, .execute]) else { return false }
     switch detail {
     case .sql(let detail): return !detail.statements.allSatisfy { $0.kinds.isSubset(of: SQLStatement.rowless) }
+    case .ssh: return false
     }
   }
 }

@@ -83,12 +83,25 @@ extension ConfigurationReader {
 
   private func allow(_ value: YAMLValue) -> [String: EffectWords]? {
     guard var keys = MappingReader(value, "allow", mistakes, .allow) else { return nil }
-    let effects = keys.take("postgres").flatMap { effectWords($0, "effect", alsoAll: true) }
-    if effects == nil, !keys.has("postgres") {
+    var allowed: [String: EffectWords] = [:]
+    let before = mistakes.found.count
+    if let value = keys.take("postgres") { allowed["postgres"] = effectWords(value, "effect", alsoAll: true) }
+    if let value = keys.take("ssh") { allowed["ssh"] = sshEffects(value) }
+    if allowed.isEmpty, mistakes.found.count == before {
       mistakes.add(keys.place, "allow names no protocol", "Write it like allow: { postgres: [read, write] }.")
     }
     keys.finish()
-    return effects.map { ["postgres": $0] }
+    return mistakes.found.count == before ? allowed : nil
+  }
+
+  /// `[exec, download, upload, forward]`, or `all`.
+  private func sshEffects(_ value: YAMLValue) -> EffectWords? {
+    guard let texts = texts(value, "ssh") else { return nil }
+    let words = texts.compactMap { word($0, "word", among: MappingShape.sshEffects) }
+    guard words.count == texts.count else { return nil }
+    return words.reduce(into: EffectWords()) { read, effect in
+      if effect.isUnknown { read.unknown = true } else { read.named.formUnion(effect) }
+    }
   }
 
   /// What a list of effects names; `all` only where something is granted, since a rule without `effect` meets all.
@@ -137,7 +150,15 @@ extension MappingShape {
     "label_selector", [Key("labels", .named(.oneOrMore(.text)), "Each with one of its values.", required: true)])
 
   static let allow = MappingShape(
-    "allow", [Key("postgres", .effects(alsoAll: true), required: true)], planned: ["ssh", "http"])
+    "allow",
+    [
+      Key("postgres", .effects(alsoAll: true)),
+      Key("ssh", .oneOrMore(.words(sshEffects.map(\.0))), "exec: programs that can be told; all: whatever there is."),
+    ], planned: ["http"], anyOf: ["postgres", "ssh"])
+
+  static let sshEffects: [(String, Effects)] = [
+    ("exec", .execute), ("download", .download), ("upload", .upload), ("forward", .forward), ("all", .unknown),
+  ]
 }
 
 extension ValueShape {

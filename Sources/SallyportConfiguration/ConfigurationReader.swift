@@ -26,6 +26,8 @@ final class ConfigurationReader {
   var detectorsOfRule: [Located<String>]?
   /// A detector that was written and could not be read, so that its name is not reported as missing as well.
   var hasUnreadDetectors = false
+  /// Users by the public keys that are theirs.
+  var keyOwners: [[UInt8]: String] = [:]
   private var sections = 0
 
   var references = References()
@@ -72,6 +74,13 @@ final class ConfigurationReader {
       mistakes.add(
         Place(file: files.first ?? "", line: 0, column: 0), "no connection is configured",
         "Add one under connections:, such as shop: { protocol: postgres, address: 127.0.0.1:5432, … }.")
+    }
+    if let (name, first) = connections.first(where: { $0.value.value.protocolName == "ssh" }),
+      gateway?.listenSSH == nil, mistakes.isEmpty
+    {
+      mistakes.add(
+        first.place, "nobody can reach \"\(name)\": the gateway does not listen for SSH",
+        "Add it like gateway: { listen: { ssh: 127.0.0.1:2222 } }.")
     }
     checkReferences()
     resolveDetectors()

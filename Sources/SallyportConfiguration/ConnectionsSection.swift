@@ -30,7 +30,12 @@ extension ConfigurationReader {
   private func connection(_ name: String, _ value: YAMLValue) -> ConnectionSettings? {
     guard var keys = MappingReader(value, "connection \"\(name)\"", mistakes, .connection) else { return nil }
     let before = mistakes.found.count
-    let protocolName = keys.require("protocol", "Add protocol: postgres.").flatMap { protocolWord($0) }
+    let protocolName = keys.require("protocol", "Add protocol: postgres, or ssh.").flatMap { protocolWord($0) }
+    if protocolName == "ssh" { return sshConnection(name, &keys) }
+    for key in ["logins", "host_key"] {
+      guard let value = keys.take(key) else { continue }
+      mistakes.add(value.place, "\(key) is for connections with protocol: ssh")
+    }
     let labels = keys.take("labels").flatMap { self.labels($0) } ?? [:]
     let address = keys.require("address", "Add it like address: db.internal:5432.").flatMap {
       endpoint($0, "address", defaultPort: 5432, lowestPort: 1)
@@ -67,7 +72,7 @@ extension ConfigurationReader {
   }
 
   func protocolWord(_ value: YAMLValue) -> String? {
-    word(value, "protocol", among: [("postgres", "postgres")], planned: ["ssh", "http"])
+    word(value, "protocol", among: MappingShape.protocols.map { ($0, $0) }, planned: ["http"])
   }
 
   private func backendTLS(_ value: YAMLValue) -> BackendTLS? {
@@ -85,7 +90,7 @@ extension ConfigurationReader {
     return name
   }
 
-  private func labels(_ value: YAMLValue) -> [String: String]? {
+  func labels(_ value: YAMLValue) -> [String: String]? {
     guard let entries = MappingReader.entries(of: value, "labels", mistakes) else { return nil }
     var labels: [String: String] = [:]
     for (key, value) in entries {
@@ -161,9 +166,9 @@ extension MappingShape {
   static let connection = MappingShape(
     "connection",
     [
-      Key("protocol", .words(["postgres"]), required: true),
+      Key("protocol", .words(protocols), required: true),
       Key("labels", .named(.text), "What grants and rules can choose connections by."),
-      Key("address", .text, "host:port of the backend; the port is 5432 when left out.", required: true),
+      Key("address", .text, "host:port of the backend; the port is 5432, or 22, when left out.", required: true),
       Key("database", .text, "The database on the backend. Default: the connection's name."),
       Key("databases", .oneOrMore(.text), "Others that clients may name as connection/database."),
       Key("region", .text),
@@ -175,7 +180,11 @@ extension MappingShape {
       Key("credentials", .list(.mapping(.credential)), "The first that fits the person's groups.", required: true),
       Key("limits", .mapping(.connectionLimits), "In place of gateway.limits."),
       Key("recording", .mapping(.connectionRecording), "In place of gateway.recording."),
-    ], planned: ["url", "logins", "host_key"])
+      Key("logins", .oneOrMore(.text), "SSH: accounts on the backend that people may name, as login%connection."),
+      Key(
+        "host_key", .oneOrMore(.pattern("^SHA256:[A-Za-z0-9+/]{43}$")),
+        "SSH: fingerprints of the backend's host keys, as ssh-keygen -l prints them."),
+    ], planned: ["url"])
 
   static let credential = MappingShape(
     "credential",
@@ -184,6 +193,6 @@ extension MappingShape {
       Key("user", .text, "The account on the backend.", required: true),
       Key("password", .secret),
       Key("certificate", .text, "File with a PEM chain, by which the gateway proves who it is."),
-      Key("key", .secret, "The certificate's key."),
+      Key("key", .secret, "The certificate's key; for SSH the private key, in OpenSSH's form or PEM."),
     ], planned: ["header", "value"])
 }

@@ -1,5 +1,6 @@
 import AccessModel
 import Detection
+import Identity
 import PolicyEngine
 import Residency
 
@@ -54,6 +55,8 @@ public struct GatewaySettings: Sendable, Hashable {
   public var data: String
   /// Where PostgreSQL clients connect; port 0 lets the system choose.
   public var listenPostgres: Endpoint
+  /// Where SSH clients connect; port 0 lets the system choose; nil: nowhere.
+  public var listenSSH: Endpoint?
   /// Where health and metrics are asked for, and control verbs by token; nil: nowhere.
   public var listenConsole: Endpoint?
   /// What people's browsers reach the console by, without a slash at the end; nil: links are not handed out.
@@ -103,6 +106,8 @@ public struct UserSettings: Sendable, Hashable {
   /// The person who answers for a service; nil for people.
   public var owner: String?
   public var authentication: Authentication
+  /// Public keys by which SSH clients prove who they are.
+  public var keys: [AuthorizedKey] = []
   /// The account of the gateway's machine, by name or number, that is this person at a control socket; nil: none.
   public var account: String?
 }
@@ -132,10 +137,26 @@ public struct ConnectionSettings: Sendable, Hashable {
   public var credentials: [BackendCredential]
   public var limits = SessionLimits()
   public var recording = RecordingSettings()
+  /// Accounts of an SSH backend that people may name (DECISIONS 31); empty: only those that the credentials choose.
+  public var logins: [String] = []
+  /// Fingerprints of an SSH backend's host keys, one of which it has to prove: `SHA256:…` as ssh-keygen -l prints it.
+  public var hostKeys: [String] = []
 
   /// The account that people of these groups use: the first whose groups match, or that names none; nil when none fits.
   public func credential(for groups: [String]) -> BackendCredential? {
     credentials.first { $0.groups?.contains(where: groups.contains) ?? true }
+  }
+
+  /// The account on an SSH backend, and what it signs in with; nil when there is none for this person.
+  ///
+  /// A login that some credential names needs that credential; others of `logins` sign in with the person's first.
+  public func account(login: String?, groups: [String]) -> (login: String, credential: BackendCredential)? {
+    let fitting = credentials.filter { $0.groups?.contains(where: groups.contains) ?? true }
+    guard let first = fitting.first else { return nil }
+    guard let login, login != first.user else { return (first.user, first) }
+    guard logins.contains(login) else { return nil }
+    if let own = fitting.first(where: { $0.user == login }) { return (login, own) }
+    return credentials.contains { $0.user == login } ? nil : (login, first)
   }
 
   /// The database on the backend for what the client asked for after the `/`, nil for nothing; nil when not listed.
@@ -173,6 +194,8 @@ public struct BackendCredential: Sendable, Hashable {
   public var password: SecretReference?
   /// nil when the backend asks for none.
   public var certificate: ClientCertificate?
+  /// The private key of an SSH account; nil when it signs in by password.
+  public var key: SecretReference?
 }
 
 /// A routine whose effect is declared, because its body is not analysed.

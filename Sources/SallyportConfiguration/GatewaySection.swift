@@ -51,6 +51,9 @@ extension ConfigurationReader {
     {
       settings.listenPostgres = endpoint
     }
+    if let value = keys.take("ssh") {
+      settings.listenSSH = endpoint(value, "ssh", defaultPort: nil, lowestPort: 0)
+    }
     if let value = keys.take("console") {
       settings.listenConsole = endpoint(value, "console", defaultPort: nil, lowestPort: 0)
     }
@@ -154,7 +157,8 @@ extension MappingShape {
       Key(
         "control", .either([.text, .mapping(.controlSocket)]),
         "A control socket for other accounts of this machine. Default: only the one in the data folder."),
-    ], planned: ["ssh", "http"])
+      Key("ssh", .text, "host:port of SSH. Default: nowhere."),
+    ], planned: ["http"])
 
   static let console = MappingShape(
     "console",

@@ -22,6 +22,10 @@ extension ConfigurationReader {
       matcher.sql = sql(value, in: what)
       refuseOnMask(value, "sql", isMask)
     }
+    if let value = keys.take("ssh") {
+      matcher.ssh = ssh(value, in: what)
+      refuseOnMask(value, "ssh", isMask)
+    }
     if let value = keys.take("resources") {
       matcher.resources = texts(value, "resources")?.map { ResourcePattern($0.value) }
       refuseOnMask(value, "resources", isMask)
@@ -37,6 +41,9 @@ extension ConfigurationReader {
     if let value = keys.take("client") { matcher.networks = clientNetworks(value) }
     keys.finish()
     guard mistakes.found.count == before else { return nil }
+    if matcher.sql != nil, matcher.ssh != nil {
+      return refuse(value.place, "\(what) asks for sql and ssh, and no command is both", "Make two rules of it.")
+    }
     if matcher.isEmpty {
       return refuse(value.place, "\(what) is empty", "Say who or what is meant, or leave the key out.")
     }
@@ -60,7 +67,8 @@ extension ConfigurationReader {
 
   private func protocols(_ value: YAMLValue) -> [String]? {
     guard let texts = texts(value, "protocol") else { return nil }
-    return texts.compactMap { word($0, "protocol", among: [("postgres", "postgres")], planned: ["ssh", "http"]) }
+    let words = MappingShape.protocols.map { ($0, $0) }
+    return texts.compactMap { word($0, "protocol", among: words, planned: ["http"]) }
   }
 
   private func sql(_ value: YAMLValue, in what: String) -> SQLMatcher? {
@@ -83,6 +91,21 @@ extension ConfigurationReader {
       return refuse(
         value.place, "sql is empty",
         "Name statement, tables, columns, functions, where or rows_over, or leave the key out.")
+    }
+    return matcher
+  }
+
+  private func ssh(_ value: YAMLValue, in what: String) -> SSHMatcher? {
+    guard var keys = MappingReader(value, "ssh", mistakes, .ssh) else { return nil }
+    let before = mistakes.found.count
+    var matcher = SSHMatcher()
+    if let value = keys.take("program") { matcher.programs = texts(value, "program")?.map { NameGlob($0.value) } }
+    if let value = keys.take("arguments") { matcher.arguments = texts(value, "arguments")?.map { NameGlob($0.value) } }
+    if let value = keys.take("path") { matcher.paths = texts(value, "path")?.map { NameGlob($0.value) } }
+    keys.finish()
+    guard mistakes.found.count == before else { return nil }
+    if matcher == SSHMatcher() {
+      return refuse(value.place, "ssh is empty", "Name program, arguments or path, or leave the key out.")
     }
     return matcher
   }
@@ -188,16 +211,28 @@ extension MappingShape {
       Key("groups", .oneOrMore(.text)),
       Key("connections", .oneOrMore(.text), "Names; * stands for any run of characters."),
       Key("labels", .named(.oneOrMore(.text)), "Of the connection, each with one of its values."),
-      Key("protocol", .oneOrMore(.words(["postgres"]))),
+      Key("protocol", .oneOrMore(.words(protocols))),
       Key("effect", .effects(), "What the command may do."),
       Key("resources", .oneOrMore(.text), "Whatever the command touches: relations, functions, files, hosts."),
       Key("client", .mapping(.client), "Where the client is."),
       Key("hours", .oneOrMore(.mapping(.hours)), "When."),
       Key("text", .oneOrMore(.text), "The whole text; * stands for any run of characters."),
-      Key("sql", .mapping(.sql), "Asked of one statement at a time."),
+      Key("sql", .mapping(.sql), "Asked of one statement at a time; other protocols' commands never meet it."),
+      Key("ssh", .mapping(.ssh), "Asked of one program at a time; other protocols' commands never meet it."),
     ],
     planned: [
-      "claims", "roles", "ssh", "file", "http", "llm", "mcp", "k8s",
+      "claims", "roles", "file", "http", "llm", "mcp", "k8s",
+    ])
+
+  /// What connections can speak.
+  static let protocols = ["postgres", "ssh"]
+
+  static let ssh = MappingShape(
+    "ssh",
+    [
+      Key("program", .oneOrMore(.text), "Names like `rm`, or as written if with a slash: `/opt/bin/*`."),
+      Key("arguments", .oneOrMore(.text), "One of what the program is given; * stands for any run of characters."),
+      Key("path", .oneOrMore(.text), "Absolute paths among it, and files of redirections; * also spans slashes."),
     ])
 
   static let client = MappingShape(

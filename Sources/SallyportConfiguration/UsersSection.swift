@@ -1,4 +1,5 @@
 import AccessModel
+import Identity
 
 extension ConfigurationReader {
   /// `users:`, people and services by name.
@@ -40,8 +41,29 @@ extension ConfigurationReader {
     if let value = keys.take("account"), let account = text(value, "account") {
       settings.account = self.account(account, of: name, value.place)
     }
+    if let value = keys.take("keys") { settings.keys = authorizedKeys(value, of: name) }
     keys.finish()
     return settings
+  }
+
+  /// Lines of public keys. A key says who somebody is, so that it belongs to one user only.
+  private func authorizedKeys(_ value: YAMLValue, of user: String) -> [AuthorizedKey] {
+    (texts(value, "keys") ?? []).compactMap { line in
+      let key: AuthorizedKey
+      do throws(AuthorizedKey.Malformed) {
+        key = try AuthorizedKey(line: line.value)
+      } catch {
+        return refuse(
+          line.place, "this is no public key that can be used: \(error.reason)",
+          "Copy the line of a .pub file, such as \"ssh-ed25519 AAAA… ana@laptop\".")
+      }
+      if let other = keyOwners[key.blob] {
+        return refuse(
+          line.place, "this key is also one of \"\(other)\"", "A key says who somebody is; keep it with one user.")
+      }
+      keyOwners[key.blob] = user
+      return key
+    }
   }
 
   /// Two people can not be one account, and who is root, or the gateway itself, is nobody's question.
@@ -91,6 +113,7 @@ extension MappingShape {
       Key(
         "auth", .words(UserSettings.Authentication.allCases.map(\.rawValue)),
         "How PostgreSQL clients prove who they are. Default: scram."),
+      Key("keys", .oneOrMore(.text), "Public keys for SSH, each as the line of a .pub file."),
       Key("account", .text, "The account of the gateway's machine that is this person at gateway.listen.control."),
     ])
 

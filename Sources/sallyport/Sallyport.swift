@@ -17,6 +17,6 @@ struct Sallyport: ParsableCommand {
     subcommands: [
       ServeCommand.self, ReloadCommand.self, PolicyCommand.self, CheckCommand.self, TokenCommand.self,
       ApprovalsCommand.self, AccessCommand.self, AuditCommand.self, SessionsCommand.self,
-      AuthorityCommand.self, StatusCommand.self, DoctorCommand.self, MaskCommand.self,
+      AuthorityCommand.self, SSHCommand.self, StatusCommand.self, DoctorCommand.self, MaskCommand.self,
     ])
 }

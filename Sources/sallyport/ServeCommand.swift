@@ -46,6 +46,7 @@ struct ServeCommand: ParsableCommand {
     if let console = server.consoleAddress {
       Output.line("listening console \(console.ipAddress ?? "?"):\(console.port ?? 0)")
     }
+    if let ssh = server.sshAddress { Output.line("listening ssh \(ssh.ipAddress ?? "?"):\(ssh.port ?? 0)") }
     Output.line("listening postgres \(server.address.ipAddress ?? "?"):\(server.address.port ?? 0)")
     ServiceManager.notify("READY=1")
     let name = awaitEnd(server, signals)

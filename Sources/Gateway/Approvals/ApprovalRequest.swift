@@ -30,6 +30,9 @@ struct ApprovalRequest: Sendable {
   /// Whether a later command, perhaps of another session, can be told to be the same.
   var isTransferable: Bool { path != nil && isSelfContained && parameters.isWhole }
 
+  /// Its text says all that it does, and it runs under nothing that a session could change (SSH).
+  mutating func bindsToTextAlone() { path = SearchPath(setting: "", user: account) }
+
   /// Whether the request goes on living when its session does not wait any more, having waited this long.
   func outlives(wait: Duration) -> Bool { isTransferable && requirement.expires > wait }
 

@@ -18,6 +18,8 @@ final class GroupCommit {
   private var durable: UInt64 = 0
   private var isRunning = false
   private var waiting: [ObjectIdentifier: PostgresConnection] = [:]
+  /// Others that wait; they are told whether the disk has what was recorded so far.
+  private var calls: [(Bool) -> Void] = []
 
   init(_ lane: AuditLane, on loop: Reactor, pool: NIOThreadPool, sync: @escaping Sync) {
     self.lane = lane
@@ -36,8 +38,18 @@ final class GroupCommit {
 
   func isDurable(_ sequence: UInt64) -> Bool { sequence <= durable }
 
+  /// Calls back, on this loop, once a record is on the disk (true) or can never be (false).
+  func whenDurable(_ sequence: UInt64, _ call: @escaping (Bool) -> Void) {
+    if sequence <= durable { return call(true) }
+    // What is recorded while the disk is waited for needs the next wait.
+    calls.append { [self] isDurable in
+      if isDurable, sequence > durable { whenDurable(sequence, call) } else { call(isDurable) }
+    }
+    run()
+  }
+
   private func run() {
-    guard !isRunning, !waiting.isEmpty else { return }
+    guard !isRunning, !waiting.isEmpty || !calls.isEmpty else { return }
     isRunning = true
     let point = lane.syncPoint()
     let bound = NIOLoopBound(self, eventLoop: loop)
@@ -49,16 +61,20 @@ final class GroupCommit {
     isRunning = false
     let woken = waiting.values
     waiting = [:]
+    let called = calls
+    calls = []
     switch result {
     case .success:
       durable = point.sequence
       lane.synchronized(point)
       for connection in woken { connection.recordsAreDurable() }
+      for call in called { call(true) }
       run()
     case .failure(let error):
       // What the kernel could not write it may have forgotten: nothing that this lane says can be relied on any more.
       lane.close()
       for connection in woken { connection.recordsAreLost("\(error)") }
+      for call in called { call(false) }
     }
   }
 }

@@ -75,8 +75,7 @@ extension ControlVerbs {
     }
     guard let entry = live.find(name) else { throw ControlVerbs.unknown(name) }
     let actor = request.actor.name
-    let connection = entry.connection
-    guard try connection.eventLoop.submit({ connection.value.kill(by: actor, reason: reason) }).wait() else {
+    guard try entry.kill(actor, reason) else {
       throw ControlVerbs.unknown(name)
     }
     return ControlResponse(message: "session \(name) of \(entry.facts.subject.user) is ended")

@@ -47,6 +47,8 @@ public struct Doctor {
     _ connection: ConnectionSettings, _ credential: BackendCredential, _ pool: NIOThreadPool, _ reactor: Reactor
   ) -> Finding {
     let subject = "connection \(connection.name), account \(credential.user)"
+    // What signs in over SSH is looked at by the first session; here only that its secret can be read.
+    if connection.protocolName == "ssh" { return examineSecret(credential, subject) }
     let target: BackendTarget
     do {
       target = try BackendTarget.resolve(connection, credential, database: connection.database, in: configuration)
@@ -64,6 +66,16 @@ public struct Doctor {
         .broken, subject, "\(connection.address): \(error)",
         mend: "Sessions of this account cannot be opened: check address, tls, user and password, and pg_hba.conf there."
       )
+    }
+  }
+
+  private func examineSecret(_ credential: BackendCredential, _ subject: String) -> Finding {
+    do {
+      if case .key(let text) = try SSHSecret.resolve(credential, in: configuration).kind { _ = try SSHPrivateKey(text) }
+      return Finding(.good, subject, "its credential can be read; SSH backends are not dialled here")
+    } catch {
+      return Finding(
+        .broken, subject, "\(error)", mend: "Check what the credential refers to; the gateway must be able to read it.")
     }
   }
 

@@ -83,7 +83,7 @@ struct StatusProbe: Sendable {
       let promise = loop.makePromise(of: (LoopCounters, Int)?.self)
       let timer = loop.scheduleTask(in: StatusProbe.patience) { promise.succeed(nil) }
       state.eventLoop.submit {
-        (state.value.counters, state.value.connections.values.count { $0.phase == .relaying })
+        (state.value.counters, state.value.openSessions)
       }.hop(to: loop).whenSuccess { answer in
         timer.cancel()
         promise.succeed(answer)

@@ -85,6 +85,9 @@ public struct PolicyExplanation: Codable, Sendable {
     case .sql(let detail):
       statements = detail.statements.map(\.kind.rawValue)
       functions = Set(detail.statements.flatMap(\.functions)).map(\.description).sorted()
+    case .ssh(let detail):
+      statements = detail.programs.map(\.name)
+      functions = []
     }
   }
 

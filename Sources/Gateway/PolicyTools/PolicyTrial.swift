@@ -3,6 +3,7 @@ import Enforcement
 import PolicyEngine
 import Postgres
 import SQLAnalysis
+import SSH
 import SallyportConfiguration
 
 /// Asks a policy about statements that nobody runs: for `policy test` and `policy explain`.
@@ -62,8 +63,10 @@ public struct PolicyTrial: Sendable {
     }
     let scoped = policy.scoped(to: subject)
     var command =
-      PolicyTrial.replicationCommand(statement)
-      ?? SQLAnalyzer.analyze(statement, functions: functions, names: names).command()
+      subject.protocolName == "ssh"
+      ? ExecCommand.command(statement)
+      : PolicyTrial.replicationCommand(statement)
+        ?? SQLAnalyzer.analyze(statement, functions: functions, names: names).command()
     var explanation = PolicyExplanation(subject, command, policy.hash, isResolved: names != nil)
     let enforcer = Enforcer(session: "trial", policy: scoped, audit: NoAudit())
     if scoped.needsEstimate(of: command) {

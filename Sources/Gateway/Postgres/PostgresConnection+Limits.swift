@@ -8,8 +8,9 @@ extension LoopState {
   /// Looks at every session that has limits of time; the loop's one timer calls it.
   func sweep() {
     lane.sweepFloods()
-    guard !watched.isEmpty else { return }
+    guard !watched.isEmpty || !ssh.isEmpty else { return }
     let now = Clock.monotonic()
+    for connection in Array(ssh.values) { connection.checkLimits(now: now) }
     for connection in Array(watched.values) { connection.checkLimits(now: now) }
   }
 }

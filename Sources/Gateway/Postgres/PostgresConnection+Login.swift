@@ -101,7 +101,7 @@ extension PostgresConnection {
     let requested = parts.count > 1 ? String(parts[1]) : nil
     let current = context.current
     let isPhysical = handshake.startup?.replication == .physical
-    guard let settings = current.configuration.connections[connection],
+    guard let settings = current.configuration.connections[connection], settings.protocolName == "postgres",
       let database = settings.database(named: requested),
       let subject = current.configuration.subject(
         user: user, connection: connection, clientAddress: clientAddress),

@@ -154,7 +154,10 @@ extension PostgresConnection {
         hint: "Ask whoever operates the gateway.")
     }
     self.relay = relay
-    context.live.add(LiveSessions.Entry(facts: facts, openedAt: Clock.now(), connection: bound))
+    context.live.add(
+      LiveSessions.Entry(facts: facts, openedAt: Clock.now()) { actor, reason in
+        try bound.eventLoop.submit { bound.value.kill(by: actor, reason: reason) }.wait()
+      })
     phase = .relaying
     state.counters.sessions &+= 1
     deadline?.cancel()

@@ -248,6 +248,15 @@ final class StreamSocket: Polled, Closable {
     owner = nil
   }
 
+  /// Hands the descriptor over to whoever drives it from now on. nil when something was read into it or waits to be sent.
+  func release() -> Int32? {
+    guard isOpen, pending.isEmpty, tls == nil else { return nil }
+    isOpen = false
+    reactor.forget(descriptor)
+    owner = nil
+    return descriptor
+  }
+
   private func end(_ failure: (any Error)?) {
     guard isOpen else { return }
     let owner = owner

@@ -8,12 +8,17 @@ final class Governing: Sendable {
   let configuration: GatewayConfiguration
   let policy: Policy
   let functions: FunctionCatalog
+  /// Users by the public keys that are theirs.
+  let keyOwners: [[UInt8]: String]
   /// nil when clients are not offered TLS.
   let clientTLS: ClientTLSContext?
 
   init(_ configuration: GatewayConfiguration, clientTLS: ClientTLSContext?) {
     self.configuration = configuration
     self.clientTLS = clientTLS
+    keyOwners = configuration.users.values.reduce(into: [:]) { owners, user in
+      for key in user.keys { owners[key.blob] = user.name }
+    }
     policy = Policy(configuration.policy, hash: configuration.policyHash, clock: ZoneClock.now)
     functions = FunctionCatalog(
       configuration.functions.map { FunctionCatalog.Entry(name: $0.name, effects: $0.effects, reads: $0.reads) })

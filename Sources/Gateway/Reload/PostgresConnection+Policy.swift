@@ -11,6 +11,7 @@ extension LoopState {
     let hasOtherFunctions = functions != governing.functions
     if hasOtherFunctions { replaceFunctions(governing.functions) }
     return Array(connections.values).count { !$0.govern(by: governing, anyway: hasOtherFunctions) }
+      + Array(ssh.values).count { !$0.govern(by: governing) }
   }
 }
 

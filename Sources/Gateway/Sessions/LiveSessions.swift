@@ -8,7 +8,8 @@ final class LiveSessions: Sendable {
     var facts: SessionFacts
     /// µs since 1970.
     var openedAt: Int64
-    var connection: NIOLoopBound<PostgresConnection>
+    /// Ends it, for somebody and a reason; false when it has ended before. Blocks, so never called on its loop.
+    var kill: @Sendable (_ actor: String, _ reason: String) throws -> Bool
   }
   private let entries = NIOLockedValueBox<[String: Entry]>([:])
 

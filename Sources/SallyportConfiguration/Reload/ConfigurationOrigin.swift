@@ -27,6 +27,7 @@ extension GatewayConfiguration {
     compare("name", old.name == new.name)
     compare("data", old.data == new.data)
     compare("listen.postgres", old.listenPostgres == new.listenPostgres)
+    compare("listen.ssh", old.listenSSH == new.listenSSH)
     compare("listen.console", old.listenConsole == new.listenConsole)
     compare("listen.control", old.listenControl == new.listenControl)
     compare("threads", old.threads == new.threads)
@@ -39,6 +40,7 @@ extension GatewayConfiguration {
     kept.gateway.name = running.gateway.name
     kept.gateway.data = running.gateway.data
     kept.gateway.listenPostgres = running.gateway.listenPostgres
+    kept.gateway.listenSSH = running.gateway.listenSSH
     kept.gateway.listenConsole = running.gateway.listenConsole
     kept.gateway.listenControl = running.gateway.listenControl
     kept.gateway.threads = running.gateway.threads

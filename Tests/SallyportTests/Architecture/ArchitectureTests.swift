@@ -14,16 +14,19 @@ struct ArchitectureTests {
     "Detection": ["CByteScan", "CPCRE2"],
     "MaskProof": ["Crypto"],
     "Postgres": ["AccessModel", "Detection", "SQLAnalysis", "Identity", "NIOCore", "Crypto", "CryptoExtras"],
+    "SSH": ["AccessModel"],
     "AuditTrail": [
       "AccessModel", "Detection", "Enforcement", "CSodium", "Crypto", "Atomics", "Foundation", "FoundationEssentials",
       "Glibc",
       "Synchronization",
     ],
     "Store": ["AccessModel", "Identity", "GRDB", "Foundation", "Glibc"],
-    "SallyportConfiguration": ["AccessModel", "Detection", "PolicyEngine", "Residency", "Yams", "Foundation", "Glibc"],
+    "SallyportConfiguration": [
+      "AccessModel", "Detection", "PolicyEngine", "Identity", "Residency", "Yams", "Foundation", "Glibc",
+    ],
     "Gateway": [
       "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection", "Postgres",
-      "AuditTrail", "Store", "SallyportConfiguration", "MaskProof",
+      "AuditTrail", "Store", "SallyportConfiguration", "MaskProof", "SSH", "CLibSSH",
       "CEpoll", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOTLS", "NIOSSL",
       "NIOHTTP1", "NIOConcurrencyHelpers", "AsyncHTTPClient", "Crypto", "X509", "SwiftASN1", "Logging", "Dispatch",
       "Foundation", "Glibc", "Synchronization",
@@ -37,7 +40,7 @@ struct ArchitectureTests {
   /// Code that bytes of a peer reach, or that decides.
   private static let pure = [
     "AccessModel", "SQLAnalysis", "PolicyEngine", "Enforcement", "Identity", "Residency", "Detection", "Postgres",
-    "AuditTrail", "MaskProof",
+    "SSH", "AuditTrail", "MaskProof",
   ]
 
   @Test func everyTargetIsListed() {

@@ -11,7 +11,7 @@ enum SourceTree {
 
   /// Each target that is ours, with its folder.
   static let targets: [String: String] = {
-    var targets = ["Postgres": "protocols/Postgres"]
+    var targets = ["Postgres": "protocols/Postgres", "SSH": "protocols/SSH"]
     for name in (try? FileManager.default.contentsOfDirectory(atPath: root + "/Sources")) ?? [] {
       if !name.hasPrefix("C") { targets[name] = "Sources/" + name }
     }

@@ -24,6 +24,7 @@ struct GoodConfigurationTests {
       balancers: try [#require(NetworkRange("10.0.0.0/24"))],
       recording: RecordingSettings(
         rows: RecordingSettings.Rows.none, maxRows: 500, maxBytes: 256 << 10, keepSeconds: 7_776_000))
+    expected.listenSSH = Endpoint(host: "127.0.0.1", port: 0)
     expected.consoleURL = "https://gw.example.org:8443/sallyport"
     expected.audit.durability = .sync
     expected.audit.checkpointFile = "/mnt/elsewhere/head.jsonl"
@@ -139,6 +140,9 @@ struct GoodConfigurationTests {
           allow: ["postgres": [.read, .write, .call]]),
         AccessGrant(
           users: ["no", "ci"], connections: .names([NameGlob("shop"), NameGlob("c*")]), allow: ["postgres": .unknown]),
+        AccessGrant(
+          users: ["no"], connections: .names([NameGlob("web-1")]),
+          allow: ["ssh": [.execute, .download, .upload, .forward]]),
       ])
   }
 
@@ -146,7 +150,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    try #require(rules.count == 16)
+    try #require(rules.count == 17)
     #expect(
       rules[0]
         == Rule(
@@ -202,6 +206,12 @@ struct GoodConfigurationTests {
             columns: patterns("*.*.person_key"), mask: .hash, predicates: .equality(constants: 3, perHour: 100))))
     let tokens = Mask.tokenize(domain: "cards")
     #expect(rules[15].action == .mask(ColumnMask(columns: patterns("*.cards.number"), mask: tokens)))
+    #expect(
+      rules[16].when
+        == Matcher(
+          protocols: ["ssh"],
+          ssh: SSHMatcher(
+            programs: [NameGlob("cat"), NameGlob("cp")], arguments: [NameGlob("-*")], paths: [NameGlob("/etc/ssl/*")])))
   }
 
   @Test("functions")

@@ -77,7 +77,7 @@ struct PolicyReferenceTests {
   @Test("Every key of when, unless and then is on the page")
   func keys() throws {
     let page = try String(contentsOfFile: "\(ConfigurationSample.fixtures)/../docs/policy.md", encoding: .utf8)
-    for shape in [MappingShape.matcher, .sql, .rule, .then, .mask, .with, .partial, .bucket, .hours] {
+    for shape in [MappingShape.matcher, .sql, .ssh, .rule, .then, .mask, .with, .partial, .bucket, .hours] {
       for key in shape.keys { #expect(page.contains(key.name), "\(key.name) of \(shape.name) is not explained") }
     }
   }
