@@ -49,7 +49,7 @@ def at_least(requirement, limit, whose, ratios):
 
 
 def added_latency(results, mode):
-    """What each proxy adds to direct's p99 of the same round; the medians over the rounds are compared."""
+    """What each proxy adds to the p99 of direct in the same turn; the medians over all visits are compared."""
     names = ("direct", "PgBouncer", OURS)
     visits = list(zip(*(results.samples.get((f"{mode}-1", name), []) for name in names)))
     if not visits:
@@ -60,7 +60,7 @@ def added_latency(results, mode):
     added, allowed = statistics.median(ours), statistics.median(theirs)
     in_ms = f"{spread(ours, 3)} ms; PgBouncer's {spread(theirs, 3)} ms"
     if allowed > 0:
-        in_ms = f"{added / allowed:.2f} × (rounds {min(ratios):.2f}–{max(ratios):.2f}): {in_ms}"
+        in_ms = f"{added / allowed:.2f} × (visits {min(ratios):.2f}–{max(ratios):.2f}): {in_ms}"
     # Where PgBouncer adds nothing that can be told from noise, there is nothing to compare with.
     met = said(added <= ADDED_P99_OF_PGBOUNCER * allowed) if allowed > 0 else "not measurable"
     yield (f"added p99 latency, {mode}, {plural(1)}", f"≤ {ADDED_P99_OF_PGBOUNCER} × PgBouncer's", in_ms, met)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway import Gateway
 from targets import Target, fail
-from wire import READY, Session, frame, text
+from wire import Session, frame, text
 
 ROWS, REPEATS, STATEMENTS = 200_000, 3, 3_000
 SQL = "SELECT id, name, ssn, email, city, born, balance, note FROM people"
@@ -28,13 +28,9 @@ class Reader(Session):
         parse = text("") + text(sql) + struct.pack("!h", 0)
         bind = text("") + text("") + struct.pack("!hhhh", 0, 0, 1, 1)
         execute = text("") + struct.pack("!i", 0)
-        self.socket.sendall(frame(b"P", parse) + frame(b"B", bind) + frame(b"D", b"P" + text("")) + frame(b"E", execute) + frame(b"S"))
-        length, tail = 0, b""
-        while not tail.endswith(READY):
-            chunk = self.receive()
-            length += len(chunk)
-            tail = (tail + chunk)[-6:]
-        return length
+        describe = b"P" + text("")
+        return self.discard_answer_to(
+            frame(b"P", parse) + frame(b"B", bind) + frame(b"D", describe) + frame(b"E", execute) + frame(b"S"))
 
 
 def visit_masked(options):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Results:
     targets: list
-    # Samples by scenario and target's name, one for each round.
+    # Samples by scenario and target's name, one for each visit, of which each target has as many.
     samples: dict = field(default_factory=lambda: defaultdict(list))
     # IdleSamples by "idle-plaintext" and "idle-tls", one for each round.
     idle: dict = field(default_factory=lambda: defaultdict(list))

@@ -76,7 +76,10 @@ class Session:
 
     def discard(self, sql):
         """A large result, thrown away unseen; how many bytes it had. It ends with a ReadyForQuery, and no row ends like one."""
-        self.socket.sendall(frame(b"Q", text(sql)))
+        return self.discard_answer_to(frame(b"Q", text(sql)))
+
+    def discard_answer_to(self, messages):
+        self.socket.sendall(messages)
         length, tail = 0, b""
         while not tail.endswith(READY):
             chunk = self.receive()

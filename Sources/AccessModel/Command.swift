@@ -46,6 +46,13 @@ public struct Command: Hashable, Sendable {
   public var text: String { facts.text }
   /// What only its protocol knows.
   public var detail: Detail { facts.shape.detail }
+
+  /// The same command with other facts, such as those whose text shows no values.
+  public func with(_ facts: CommandFacts) -> Command {
+    var command = self
+    command.facts = facts
+    return command
+  }
 }
 
 /// How many rows a backend expects a command to touch, asked for where a rule depends on it (DECISIONS 16).

@@ -17,7 +17,7 @@ public enum Ruling: ~Copyable, Sendable {
 /// The enforcement point of one session: asks the policy, records the answer, and only then mints the permit.
 ///
 /// If the record cannot be made safe, the answer is a refusal, whatever the policy said.
-public struct Enforcer {
+public struct Enforcer: ~Copyable {
   public private(set) var policy: ScopedPolicy
   private let session: AuditedSession
   private let audit: any AuditSink
@@ -110,7 +110,7 @@ public struct Enforcer {
 
   /// False when the command's text holds values that may not be stored.
   public func storesWhole(_ command: Command) -> Bool {
-    !values.hidesValues || values.storable(command).facts === command.facts
+    values.look(at: command).stored === command.facts
   }
 
   /// Records anything else about this session. Returns false when that failed.
@@ -168,8 +168,9 @@ public struct Enforcer {
   /// A plain permit: the way of nearly every command.
   private func permit(_ id: CommandID, _ command: Command) -> Ruling {
     do {
-      let stored = values.hidesValues ? values.storable(command) : command
-      try audit.permitted(id, stored, in: session, policy: policy.hash, values: values.disclosure(of: command))
+      let (disclosure, facts) = values.look(at: command)
+      let stored = facts === command.facts ? command : command.with(facts)
+      try audit.permitted(id, stored, in: session, policy: policy.hash, values: disclosure)
       return .forward(Permit(for: id))
     } catch { return unrecorded() }
   }
@@ -232,9 +233,10 @@ public struct Enforcer {
     _ id: CommandID, _ command: Command, _ action: DecisionRecord.Action, rule: String, reason: String,
     approvers: [String]
   ) -> DecisionRecord {
-    DecisionRecord(
-      session: session.name, id: id, command: values.storable(command), action: action, rule: rule, reason: reason,
-      approvers: approvers, policy: policy.hash, values: values.disclosure(of: command))
+    let (disclosure, facts) = values.look(at: command)
+    return DecisionRecord(
+      session: session.name, id: id, command: command.with(facts), action: action, rule: rule, reason: reason,
+      approvers: approvers, policy: policy.hash, values: disclosure)
   }
 
   private func unrecorded() -> Ruling {

@@ -13,19 +13,23 @@ public enum ValueDisclosure: UInt8, Hashable, Sendable {
 
 /// What of the bound values of one session's commands may be recorded. Confined to one event loop.
 ///
-/// Without a mask for the person the answer costs a look at one number; under masks it is remembered for each text.
+/// Without a mask for the person the answer costs a look at one number; under masks it is remembered for each shape of
+/// commands, which texts that differ in their constants share.
 public final class ValueScope {
   /// What a footprint may reach of masked columns, as far as somebody knows; `.everything` when nobody does.
   public typealias Reach = (Footprint, ScopedPolicy) -> Footprint
   /// The same facts with another text, in which values are hidden; or these, where there is nothing to hide.
   public typealias Concealment = (CommandFacts) -> CommandFacts
 
+  /// What holds for all commands of one shape, and the last of them whose text had to be changed.
   private struct Slot {
     /// Held, so that its identity is not that of something else meanwhile.
-    var facts: CommandFacts?
+    var shape: CommandShape?
     var version: UInt64 = 0
     var disclosure = ValueDisclosure.masked
-    /// What is recorded in their stead.
+    /// Whether a text of this shape may name masked values.
+    var names = true
+    var facts: CommandFacts?
     var stored: CommandFacts?
   }
   private let isRecorded: Bool
@@ -57,62 +61,50 @@ public final class ValueScope {
     slots.removeAll()
   }
 
+  /// What may be kept of a command's values, and the command as it may be stored: without constants that may be values
+  /// of masked columns.
   @inline(__always)
-  func disclosure(of command: Command) -> ValueDisclosure {
-    guard isRecorded, command.parameters.count > 0 else { return .omitted }
-    guard policy != nil else { return .kept }
-    return disclosure(under: command.facts)
+  func look(at command: Command) -> (values: ValueDisclosure, stored: CommandFacts) {
+    let isAsked = isRecorded && command.parameters.count > 0
+    guard policy != nil else { return (isAsked ? .kept : .omitted, command.facts) }
+    let (values, stored) = lookUnderMasks(command.facts)
+    return (isAsked ? values : .omitted, stored)
   }
 
-  /// Whether texts may have to be changed before they are stored.
-  @inline(__always) var hidesValues: Bool { policy != nil }
-
-  /// The command as it may be stored: without constants that may be values of masked columns.
-  func storable(_ command: Command) -> Command {
-    guard policy != nil else { return command }
-    var command = command
-    command.facts = stored(command.facts)
-    return command
-  }
-
-  private func stored(_ facts: CommandFacts) -> CommandFacts {
+  private func lookUnderMasks(_ facts: CommandFacts) -> (ValueDisclosure, CommandFacts) {
     guard let version = version() else {
       // Without a catalogue each table may be one with masked columns whose name fits.
-      return policy?.mayNameMasked(facts.shape) { $0 } ?? true ? conceal(facts) : facts
+      let names = policy?.mayNameMasked(facts.shape) { $0 } ?? true
+      return (.masked, names ? conceal(facts) : facts)
     }
-    let index = place(of: facts)
-    if index < slots.count, slots[index].facts === facts, slots[index].version == version {
-      return slots[index].stored ?? facts
+    let index = place(of: facts.shape)
+    // Without a look at the policy, which costs more than all else here.
+    if index >= slots.count || slots[index].shape !== facts.shape || slots[index].version != version {
+      findOut(facts.shape, version, index)
     }
-    _ = find(facts, version, index)
-    return slots[index].stored ?? facts
+    let disclosure = slots[index].disclosure
+    guard slots[index].names else { return (disclosure, facts) }
+    if slots[index].facts === facts, let stored = slots[index].stored { return (disclosure, stored) }
+    let stored = conceal(facts)
+    slots[index].facts = facts
+    slots[index].stored = stored
+    return (disclosure, stored)
   }
 
-  private func place(of facts: CommandFacts) -> Int {
-    let hash = UInt64(UInt(bitPattern: ObjectIdentifier(facts))) &* 0x9E37_79B9_7F4A_7C15
+  private func place(of shape: CommandShape) -> Int {
+    let hash = UInt64(UInt(bitPattern: ObjectIdentifier(shape))) &* 0x9E37_79B9_7F4A_7C15
     return Int(hash >> (64 - UInt64(ValueScope.bits)))
   }
 
-  private func disclosure(under facts: CommandFacts) -> ValueDisclosure {
-    guard let version = version() else { return .masked }
-    let index = place(of: facts)
-    // Without a look at the policy, which costs more than all else here.
-    if index < slots.count, slots[index].facts === facts, slots[index].version == version {
-      return slots[index].disclosure
-    }
-    return find(facts, version, index)
-  }
-
   @inline(never)
-  private func find(_ facts: CommandFacts, _ version: UInt64, _ index: Int) -> ValueDisclosure {
-    guard let policy else { return .masked }
+  private func findOut(_ shape: CommandShape, _ version: UInt64, _ index: Int) {
     if slots.isEmpty { slots = [Slot](repeating: Slot(), count: 1 << ValueScope.bits) }
-    let isOpen = !policy.mayReachMasked(reach(facts.shape.footprint, policy))
-    let disclosure = isOpen ? ValueDisclosure.kept : .masked
-    let names = !isOpen && policy.mayNameMasked(facts.shape) { reach($0, policy) }
-    let stored = names ? conceal(facts) : facts
-    slots[index] = Slot(
-      facts: facts, version: version, disclosure: disclosure, stored: stored === facts ? nil : stored)
-    return disclosure
+    guard let policy else {
+      slots[index] = Slot(shape: shape, version: version)
+      return
+    }
+    let isOpen = !policy.mayReachMasked(reach(shape.footprint, policy))
+    let names = !isOpen && policy.mayNameMasked(shape) { reach($0, policy) }
+    slots[index] = Slot(shape: shape, version: version, disclosure: isOpen ? .kept : .masked, names: names)
   }
 }

@@ -53,8 +53,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     case none
     case verdict(PendingCommand)
     /// Until the values of a command are here whole, which is then decided anew.
-    case values(PendingCommand, Command)
-    case analysis(PendingText)
+    indirect case values(PendingCommand, Command)
+    indirect case analysis(PendingText)
     /// Until no reply is outstanding.
     case replies
   }
@@ -71,8 +71,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   /// Why the backend's frames are not looked at for now.
   enum BackendStall {
     case none
-    case relations(PendingColumns)
-    case plan(PendingColumns)
+    indirect case relations(PendingColumns)
+    indirect case plan(PendingColumns)
   }
 
   /// A command that waits for its verdict; its frame is the next of the client's stream.

@@ -20,6 +20,12 @@ struct HeldCommand {
   var deadline: Scheduled<Void>?
 }
 
+/// Keeps a held command off the session's own memory.
+final class Holding {
+  let command: HeldCommand
+  init(_ command: HeldCommand) { self.command = command }
+}
+
 /// A command that was approved and is looked at once more before it goes (DECISIONS 14).
 struct ApprovedCommand {
   var held: HeldCommand

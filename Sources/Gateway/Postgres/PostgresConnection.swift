@@ -47,7 +47,12 @@ final class PostgresConnection {
     let backendKey: BackendKeyData?
     let backendIsEncrypted: Bool
     var clientKey: BackendKeyData?
-    var held: HeldCommand?
+    /// Boxed, since nearly always there is none: then a look at it costs nothing.
+    private var holding: Holding?
+    var held: HeldCommand? {
+      @inline(__always) get { holding?.command }
+      set { holding = newValue.map(Holding.init) }
+    }
     /// Holds so far.
     var holds: UInt64 = 0
     /// Holds whose requests nobody wants any more, though they were not stored yet when they were given up.
@@ -78,7 +83,8 @@ final class PostgresConnection {
     var quietEnd: QuietEnd?
 
     init(
-      session: consuming PostgresSession, enforcer: Enforcer, target: BackendTarget, backendAddress: SocketAddress,
+      session: consuming PostgresSession, enforcer: consuming Enforcer, target: BackendTarget,
+      backendAddress: SocketAddress,
       backendKey: BackendKeyData?, backendIsEncrypted: Bool
     ) {
       storage = .allocate(capacity: 1)
