@@ -50,7 +50,7 @@ final class SSHConnection {
 
     init(
       settings: ConnectionSettings, login: String, credential: BackendCredential, subject: Subject,
-      enforcer: Enforcer, addresses: [SocketAddress], secret: SSHSecret
+      enforcer: consuming Enforcer, addresses: [SocketAddress], secret: SSHSecret
     ) {
       self.settings = settings
       self.login = login
