@@ -50,11 +50,11 @@ fuzz: deps-test build  ## the one-byte-change laws with a bigger sample (SAMPLES
 
 # Built with the run-time checks that Package.swift leaves out otherwise.
 soak: export SALLYPORT_CHECKED = 1
-soak: deps-test build  ## the same laws with ten times that, messages of 900 MiB, 200 kills, long proofs; crowds are not there yet
+soak: deps-test build  ## the same laws with ten times that, messages of 900 MiB, 200 kills, a million records, long proofs; crowds are not there yet
 	@echo "soak: thousands of connections come with later issues; this runs streams, kills, and the laws with $(SAMPLES)0 samples"
-	@SALLYPORT_LAW_SAMPLES=$(SAMPLES)0 SALLYPORT_STREAM_MIB=900 SALLYPORT_KILLS=200 \
+	@SALLYPORT_LAW_SAMPLES=$(SAMPLES)0 SALLYPORT_STREAM_MIB=900 SALLYPORT_KILLS=200 SALLYPORT_SESSION_RECORDS=1000000 \
 	  SALLYPORT_PROOF_STATEMENTS=20000 TEST_TIMEOUT=7200 \
-	  scripts/test.sh --filter '$(or $(FILTER),Laws|Stream|Kill|MaskProof)'
+	  scripts/test.sh --filter '$(or $(FILTER),Laws|Stream|Kill|MaskProof|SessionIndex)'
 
 deps:  ## Debian packages and Python for all of the above; only what is missing
 	@scripts/deps.sh all

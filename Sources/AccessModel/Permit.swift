@@ -102,9 +102,12 @@ public struct Outcome: Hashable, Sendable {
   public var bytes: Int
   /// Names of masked columns of the result.
   public var masked: [String]
+  /// Names of those in which rules in shadow would have hidden something; `*` for what has no name.
+  public var wouldMask: [String]
 
   public init(
-    ending: Ending, tag: String = "", errorCode: String = "", rows: Int = 0, bytes: Int = 0, masked: [String] = []
+    ending: Ending, tag: String = "", errorCode: String = "", rows: Int = 0, bytes: Int = 0, masked: [String] = [],
+    wouldMask: [String] = []
   ) {
     self.ending = ending
     self.tag = tag
@@ -112,5 +115,6 @@ public struct Outcome: Hashable, Sendable {
     self.rows = rows
     self.bytes = bytes
     self.masked = masked
+    self.wouldMask = wouldMask
   }
 }

@@ -99,6 +99,8 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var action: String?
   public var rule: String?
   public var approvers: [String]?
+  /// Rules in shadow that met the command.
+  public var shadow: [String]?
   public var stage: String?
   public var effects: [String]?
   public var footprint: Footprint?
@@ -128,6 +130,8 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var bytes: Int?
   public var masked: [String]?
   public var maskedCount: Int?
+  /// What rules in shadow would have hidden something in.
+  public var wouldMask: [String]?
   public var duration: Int64?
   // recorded
   public var offset: Int?
@@ -159,7 +163,7 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
 
   private enum CodingKeys: String, CodingKey {
     case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
-      connection, labels, `protocol`, backend, database, application, action, rule, approvers, stage, effects,
+      connection, labels, `protocol`, backend, database, application, action, rule, approvers, shadow, stage, effects,
       footprint, statements, misunderstood, text, redacted, parameters, binds, offset, cut, sha256, ending, tag, error,
       rows, bytes, masked, programs,
       purpose, request, step, person, actor, verb, subject, trigger, previous, changes, notes,
@@ -177,6 +181,7 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
     case textHMAC = "text_hmac"
     case parameterBytes = "parameter_bytes"
     case maskedCount = "masked_count"
+    case wouldMask = "would_mask"
     case duration = "duration_us"
   }
 }

@@ -90,6 +90,7 @@ public struct AuditFormatter {
       words.append(entry.effects.map { $0.isEmpty ? "none" : $0.joined(separator: ",") } ?? "?")
       add("rule", entry.rule)
       add("approvers", entry.approvers?.joined(separator: ","))
+      add("shadow", entry.shadow?.joined(separator: ","))
       add("reason", entry.reason)
     case "finished":
       words.append("\(entry.ending ?? "?") #\(entry.command ?? 0)")
@@ -97,6 +98,7 @@ public struct AuditFormatter {
       add("error", entry.error)
       add("rows", entry.rows.map(String.init))
       add("masked", entry.masked?.joined(separator: ","))
+      add("would-mask", entry.wouldMask?.joined(separator: ","))
       add("us", entry.duration.map(String.init))
     case "recorded":
       words.append("recorded #\(entry.command ?? 0)")
@@ -121,15 +123,11 @@ public struct AuditFormatter {
       add("request", entry.request.map(String.init))
       add("person", entry.person)
       add("reason", entry.reason)
-    case "denied_repeatedly":
-      words.append("DENY ×\(entry.count ?? 0) #\(entry.firstCommand ?? 0)–#\(entry.lastCommand ?? 0)")
+    case "denied_repeatedly", "authenticated_repeatedly":
+      words.append(entry.event == "denied_repeatedly" ? "DENY" : "sign-in-failed")
+      words.append("×\(entry.count ?? 0)")
+      if let first = entry.firstCommand { words.append("#\(first)–#\(entry.lastCommand ?? first)") }
       add("rule", entry.rule)
-      add("reason", entry.reason)
-      add("since", entry.since)
-      add("until", entry.until)
-      add("sha256", entry.sha256)
-    case "authenticated_repeatedly":
-      words.append("sign-in-failed ×\(entry.count ?? 0)")
       add("client", entry.client)
       add("users", entry.users?.joined(separator: ","))
       add("reason", entry.reason)

@@ -79,7 +79,7 @@ extension JSONWriter {
   /// How a command ended. Returns false, with nothing written, when that cannot be said in brief.
   @inline(__always)
   mutating func briefly(finished id: CommandID, _ outcome: Outcome, duration: Int64, session: String) -> Bool {
-    guard outcome.masked.isEmpty, session.utf8.count <= BriefRecord.nameLimit,
+    guard outcome.masked.isEmpty, outcome.wouldMask.isEmpty, session.utf8.count <= BriefRecord.nameLimit,
       outcome.tag.utf8.count <= BriefRecord.nameLimit, outcome.errorCode.utf8.count <= 5, duration >= 0,
       outcome.rows >= 0, outcome.bytes >= 0
     else { return false }

@@ -82,6 +82,7 @@ extension JSONWriter {
       fieldUnlessEmpty("rule", record.rule, limit: RecordLimits.name)
       fieldUnlessEmpty("reason", record.reason, limit: RecordLimits.sentence)
       if !record.approvers.isEmpty { field("approvers", record.approvers, limit: RecordLimits.list) }
+      if !record.shadows.isEmpty { field("shadow", record.shadows, limit: RecordLimits.list) }
     case .finished(let session, let command, let outcome, let duration):
       finished(command, outcome, duration: duration, session: session)
     case .recorded(let result): write(result)
@@ -391,6 +392,7 @@ extension JSONWriter {
       field("masked", outcome.masked, limit: 768)
       field("masked_count", outcome.masked.count)
     }
+    if !outcome.wouldMask.isEmpty { field("would_mask", outcome.wouldMask, limit: 256) }
     field("duration_us", duration)
   }
 
@@ -418,5 +420,7 @@ extension JSONWriter {
 
 extension DecisionRecord {
   /// Whether nobody and no rule had a part in it.
-  fileprivate var isPlainPermit: Bool { action == .permit && rule.isEmpty && reason.isEmpty && approvers.isEmpty }
+  fileprivate var isPlainPermit: Bool {
+    action == .permit && rule.isEmpty && reason.isEmpty && approvers.isEmpty && shadows.isEmpty
+  }
 }

@@ -5,9 +5,11 @@
 #endif
 
 /// Writes records as events of the Open Cybersecurity Schema Framework, version 1.3.0 (schema.ocsf.io): commands as
-/// Datastore Activity (class 6005), sign-ins as Authentication (class 3002), with the profile Security Control.
+/// Datastore Activity (class 6005) with the profile Security Control, sign-ins as Authentication (class 3002).
 struct OCSFEvents {
   static let schema = "1.3.0"
+  /// Of Datastore Activity; Authentication has none of them.
+  private static let profiles = ["security_control"]
   private let version: String
 
   init(version: String) { self.version = version }
@@ -22,7 +24,7 @@ struct OCSFEvents {
     var event = Event(
       class: 6005, "Datastore Activity", category: 6, "Application Activity", activity: activity.id, activity.name,
       time: command.record.time, severity: isAllowed ? 1 : entry.action == "hold" ? 2 : 3,
-      metadata: metadata(command.record))
+      metadata: metadata(command.record, profiles: OCSFEvents.profiles))
     event.status(isAllowed, entry, ended)
     event.actionID = isAllowed ? 1 : entry.action == "deny" ? 2 : 0
     event.dispositionID =
@@ -62,7 +64,7 @@ struct OCSFEvents {
   func denials(_ record: AuditRecord, _ entry: AuditEntry, _ session: SessionBook.Facts?) -> String {
     var event = Event(
       class: 6005, "Datastore Activity", category: 6, "Application Activity", activity: 99, "Refused repeatedly",
-      time: record.time, severity: 3, metadata: metadata(record))
+      time: record.time, severity: 3, metadata: metadata(record, profiles: OCSFEvents.profiles))
     event.status(false, entry, nil)
     event.actionID = 2
     event.dispositionID = 2
@@ -138,10 +140,10 @@ struct OCSFEvents {
     return event.line
   }
 
-  private func metadata(_ record: AuditRecord) -> OCSF.Metadata {
+  private func metadata(_ record: AuditRecord, profiles: [String]? = nil) -> OCSF.Metadata {
     OCSF.Metadata(
       version: OCSFEvents.schema, product: OCSF.Product(name: "Sallyport", vendorName: "Sallyport", version: version),
-      uid: "\(record.lane)/\(record.sequence)", sequence: record.sequence, profiles: ["security_control"],
+      uid: "\(record.lane)/\(record.sequence)", sequence: record.sequence, profiles: profiles,
       logName: "audit")
   }
 

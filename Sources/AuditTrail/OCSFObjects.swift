@@ -21,7 +21,8 @@ enum OCSF {
     /// Lane and number of the record.
     var uid: String
     var sequence: UInt64
-    var profiles: [String]
+    /// Nil for a class that has none of ours.
+    var profiles: [String]?
     var logName: String
     private enum CodingKeys: String, CodingKey {
       case version, product, uid, sequence, profiles
@@ -139,6 +140,9 @@ enum OCSF {
     var rows: Int?
     var tag: String?
     var masked: [String]?
+    /// Rules in shadow, and what they would have masked.
+    var shadow: [String]?
+    var wouldMask: [String]?
     var effects: [String]?
     var approvers: [String]?
     var textBytes: Int?
@@ -149,7 +153,8 @@ enum OCSF {
     var sha256: String?
     var users: [String]?
     private enum CodingKeys: String, CodingKey {
-      case rows, tag, masked, effects, approvers, gateway, sha256, users
+      case rows, tag, masked, shadow, effects, approvers, gateway, sha256, users
+      case wouldMask = "would_mask"
       case textBytes = "text_bytes"
       case textSHA256 = "text_sha256"
       case backendUser = "backend_user"
@@ -166,6 +171,8 @@ enum OCSF {
       rows = ended?.rows
       tag = ended?.tag
       masked = ended?.masked
+      shadow = entry.shadow
+      wouldMask = ended?.wouldMask
       effects = entry.effects
       approvers = entry.approvers
       textBytes = entry.textBytes

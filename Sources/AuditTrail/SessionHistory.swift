@@ -2,8 +2,8 @@ import Enforcement
 
 /// Finds sessions in a trail, and the records of one.
 ///
-/// A session lies in one lane. To find it, segments are skimmed: only the first bytes of each record are looked at and no
-/// hash is checked. The records of one session are read and checked as always.
+/// A session lies in one lane. To find it, segments that are not in the index are skimmed: only the first bytes of each
+/// record are looked at and no hash is checked. The records of one session are read and checked as always.
 public struct SessionHistory: Sendable {
   /// What the trail says of one session.
   public struct Summary: Hashable, Sendable, Codable {
@@ -68,41 +68,72 @@ public struct SessionHistory: Sendable {
   static let limit = 200_000
 
   private let directory: String
+  private let index: (any SessionIndex)?
   /// Whether whoever asks no longer waits.
-  private let isOver: @Sendable () -> Bool
+  let isOver: @Sendable () -> Bool
 
   /// - Parameters:
   ///   - directory: the trail's own folder, see `AuditDirectory.path(data:)`.
+  ///   - index: of its sessions; without one all segments are skimmed.
   ///   - isOver: asked now and then; true ends the search with a failure.
-  public init(directory: String, isOver: @escaping @Sendable () -> Bool = { false }) {
+  public init(
+    directory: String, index: (any SessionIndex)? = nil, isOver: @escaping @Sendable () -> Bool = { false }
+  ) {
     self.directory = directory
+    self.index = index
     self.isOver = isOver
   }
 
   /// Sessions that the filter admits, the newest first; `limit` of them.
   public func list(_ filter: Filter, limit: Int) throws(Failure) -> [Summary] {
+    let indexed = try indexedSegments()
     var found: [Summary] = []
+    // Ends of sessions whose beginning is in the index.
+    var ends: [String: SegmentSessions.End] = [:]
     for lane in try lanes() {
       var open: [String: Int] = [:]
-      for number in try segments(lane, since: filter.since) {
+      for number in try segments(lane, behind: indexed?[lane] ?? 0, since: filter.since) {
+        var segment = SegmentSessions(lane: lane, segment: number, header: [])
         try skim(lane, number) { time, payload in
-          if payload.hasPrefix(SessionHistory.opened), let session = SessionHistory.summary(payload, time),
-            filter.admits(session)
-          {
-            open[session.session] = found.count
-            found.append(session)
-          } else if payload.hasPrefix(SessionHistory.closed), let (name, reason) = SessionHistory.end(payload),
-            let index = open.removeValue(forKey: name)
-          {
-            found[index].closedAt = time
-            found[index].reason = reason
-          }
+          segment.note(payload, time)
           return true
+        }
+        for session in segment.opened where filter.admits(session) {
+          open[session.session] = found.count
+          found.append(session)
+        }
+        for end in segment.ended {
+          if let index = open.removeValue(forKey: end.session) {
+            found[index].end(end)
+          } else {
+            ends[end.session] = end
+          }
         }
         guard found.count <= SessionHistory.limit else { throw Failure(reason: "there are too many sessions to list") }
       }
     }
+    if indexed != nil, let index {
+      do {
+        found += try index.sessions(filter, limit: limit).map { session in
+          var session = session
+          if let end = ends[session.session] { session.end(end) }
+          return session
+        }
+      } catch { throw Failure(reason: "the index of sessions cannot be read") }
+    }
     return SessionHistory.newest(found, limit)
+  }
+
+  /// Up to which segment each lane is in the index; nil without one that fits the trail.
+  private func indexedSegments() throws(Failure) -> [String: UInt64]? {
+    guard let index else { return nil }
+    var indexed: [String: UInt64] = [:]
+    for lane in try lanes() {
+      guard let known = try? index.newest(ofLane: lane) else { continue }
+      guard try holds(lane, known) else { return nil }
+      indexed[lane] = known.segment
+    }
+    return indexed
   }
 
   private static func newest(_ sessions: [Summary], _ limit: Int) -> [Summary] {
@@ -112,8 +143,12 @@ public struct SessionHistory: Sendable {
   /// Where the records of a session begin, and what was said when it was opened; nil when the trail does not know it.
   public func find(_ session: String) throws(Failure) -> (place: Place, summary: Summary)? {
     guard session.utf8.allSatisfy(RecordingFile.isNameByte), !session.isEmpty else { return nil }
+    let indexed = try indexedSegments()
+    if indexed != nil, let index, let found = try? index.find(session) {
+      return (Place(lane: found.lane, segment: found.segment, sequence: 0), found.summary)
+    }
     for lane in try lanes() {
-      for number in try numbers(lane).reversed() {
+      for number in try numbers(lane).reversed() where number > indexed?[lane] ?? 0 {
         var found: (Place, Summary)?
         try skim(lane, number) { time, payload in
           guard payload.hasPrefix(SessionHistory.opened), let summary = SessionHistory.summary(payload, time),
@@ -156,21 +191,21 @@ public struct SessionHistory: Sendable {
   static let opened = "{\"event\":\"session_opened\""
   static let closed = "{\"event\":\"session_closed\""
 
-  private func lanes() throws(Failure) -> [String] {
+  func lanes() throws(Failure) -> [String] {
     do { return try Files.lanes(in: directory) } catch { throw Failure(reason: error.message) }
   }
 
-  private func numbers(_ lane: String) throws(Failure) -> [UInt64] {
+  func numbers(_ lane: String) throws(Failure) -> [UInt64] {
     do { return try Files.segments(in: "\(directory)/\(lane)") } catch { throw Failure(reason: error.message) }
   }
 
-  private func open(_ lane: String, _ number: UInt64) throws(AuditFault) -> SegmentReader? {
+  func open(_ lane: String, _ number: UInt64) throws(AuditFault) -> SegmentReader? {
     try SegmentReader.open(lanePath: "\(directory)/\(lane)", lane: lane, number: number, checksUnused: false)
   }
 
-  /// Segments that have records from that time on, ascending.
-  private func segments(_ lane: String, since: Int64) throws(Failure) -> [UInt64] {
-    let all = try numbers(lane)
+  /// Segments behind that one that have records from that time on, ascending.
+  private func segments(_ lane: String, behind last: UInt64, since: Int64) throws(Failure) -> [UInt64] {
+    let all = try numbers(lane).filter { $0 > last }
     var first = all.endIndex
     do throws(AuditFault) {
       while first > all.startIndex {
@@ -195,7 +230,7 @@ public struct SessionHistory: Sendable {
     if isOver() { throw Failure(reason: "the trail is too long to be searched in time") }
   }
 
-  private static func summary(_ payload: RecordFront, _ time: Int64) -> Summary? {
+  static func summary(_ payload: RecordFront, _ time: Int64) -> Summary? {
     guard let entry = payload.entry, let session = entry.session, let user = entry.user,
       let connection = entry.connection
     else { return nil }
@@ -204,8 +239,12 @@ public struct SessionHistory: Sendable {
       application: entry.application, database: entry.database, backend: entry.backend, openedAt: time)
   }
 
-  private static func end(_ payload: RecordFront) -> (String, String)? {
-    payload.entry.flatMap { entry in entry.session.map { ($0, entry.reason ?? "") } }
+}
+
+extension SessionHistory.Summary {
+  fileprivate mutating func end(_ end: SegmentSessions.End) {
+    closedAt = end.time
+    reason = end.reason
   }
 }
 

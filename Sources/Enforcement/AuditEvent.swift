@@ -94,11 +94,14 @@ public struct DecisionRecord: Hashable, Sendable {
   public var policy: String
   /// What the trail may keep of the values bound to the command.
   public var values: ValueDisclosure
+  /// Rules in shadow that met the command: what they would have done is not done.
+  public var shadows: [String]
 
   public init(
     session: String, id: CommandID, command: Command, action: Action, rule: String = "", reason: String = "",
-    approvers: [String] = [], policy: String, values: ValueDisclosure = .omitted
+    approvers: [String] = [], policy: String, values: ValueDisclosure = .omitted, shadows: [String] = []
   ) {
+    self.shadows = shadows
     self.values = values
     self.session = session
     self.id = id

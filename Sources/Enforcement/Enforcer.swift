@@ -53,21 +53,24 @@ public struct Enforcer: ~Copyable {
   public func admit(_ id: CommandID, _ command: Command) -> Ruling {
     let evaluation = evaluate(command)
     if policy.needsEstimate(of: command) { return .needsEstimate }
+    let shadows = policy.isShadowed ? evaluation.shadows : []
     switch evaluation.decision {
     case .permit(let obligations):
       guard command.stage == .execute else { return permit(id, command) }
       if !obligations.comparisons.isEmpty {
-        return permit(id, command, counting: obligations.comparisons, limit: obligations.limit)
+        return permit(id, command, counting: obligations.comparisons, limit: obligations.limit, shadows)
       }
-      guard let limit = obligations.limit else { return permit(id, command) }
-      return permit(id, command, rule: "", limit: limit)
-    case .deny(let denial): return refuseAtOnce(id, command, refusal(of: command, denial))
+      if obligations.limit == nil, shadows.isEmpty { return permit(id, command) }
+      return permit(id, command, rule: "", limit: obligations.limit, shadows)
+    case .deny(let denial): return refuseAtOnce(id, command, refusal(of: command, denial), shadows)
     case .hold(let requirement):
       // Handing a text over is not running it: what needs an approval waits when it is run (DECISIONS 13).
       if command.stage == .prepare { return permit(id, command) }
       let rules = requirement.clauses.map(\.rule).joined(separator: ",")
       guard command.parameters.isWhole else { return unbound(id, command, rules) }
-      guard record(id, command, .hold, rule: rules, reason: "waits for approval") else { return unrecorded() }
+      guard record(id, command, .hold, rule: rules, reason: "waits for approval", shadows: shadows) else {
+        return unrecorded()
+      }
       return .hold(requirement)
     }
   }
@@ -177,7 +180,8 @@ public struct Enforcer: ~Copyable {
 
   /// Masked columns are compared with constants: recorded as what it is, if it is still allowed.
   private func permit(
-    _ id: CommandID, _ command: Command, counting comparisons: [Obligations.Comparison], limit: RowLimit?
+    _ id: CommandID, _ command: Command, counting comparisons: [Obligations.Comparison], limit: RowLimit?,
+    _ shadows: [String]
   ) -> Ruling {
     for comparison in comparisons {
       guard budget?.take(comparison, by: policy.subject.user) == true else {
@@ -193,16 +197,21 @@ public struct Enforcer: ~Copyable {
     let reason =
       "compares masked columns with \(count) \(count == 1 ? "constant" : "constants")"
       + (limit.map { "; at most \($0.rows) rows" } ?? "")
-    guard record(id, command, .permit, rule: rules.joined(separator: ","), reason: reason) else { return unrecorded() }
+    guard record(id, command, .permit, rule: rules.joined(separator: ","), reason: reason, shadows: shadows) else {
+      return unrecorded()
+    }
     return .forward(Permit(for: id, limit: limit))
   }
 
   private func permit(
-    _ id: CommandID, _ command: Command, rule: String, approvers: [String] = [], limit: RowLimit?
+    _ id: CommandID, _ command: Command, rule: String, approvers: [String] = [], limit: RowLimit?,
+    _ shadows: [String] = []
   ) -> Ruling {
     let rules = [rule, limit?.rule ?? ""].filter { !$0.isEmpty }.joined(separator: ",")
     let reason = limit.map { "at most \($0.rows) rows" } ?? ""
-    guard record(id, command, .permit, rule: rules, reason: reason, approvers: approvers) else { return unrecorded() }
+    guard record(id, command, .permit, rule: rules, reason: reason, approvers: approvers, shadows: shadows) else {
+      return unrecorded()
+    }
     return .forward(Permit(for: id, limit: limit))
   }
 
@@ -214,29 +223,31 @@ public struct Enforcer: ~Copyable {
   }
 
   /// Refuses a command that asked nobody: what a client can make happen as often as it likes.
-  private func refuseAtOnce(_ id: CommandID, _ command: Command, _ refusal: Refusal) -> Ruling {
+  private func refuseAtOnce(
+    _ id: CommandID, _ command: Command, _ refusal: Refusal, _ shadows: [String]
+  ) -> Ruling {
     do {
       try audit.denied(
-        decision(id, command, .deny, rule: refusal.denial.rule, reason: refusal.denial.reason, approvers: []))
+        decision(id, command, .deny, rule: refusal.denial.rule, reason: refusal.denial.reason, shadows: shadows))
       return .refuse(refusal)
     } catch { return unrecorded() }
   }
 
   private func record(
     _ id: CommandID, _ command: Command, _ action: DecisionRecord.Action, rule: String, reason: String,
-    approvers: [String] = []
+    approvers: [String] = [], shadows: [String] = []
   ) -> Bool {
-    note(.decided(decision(id, command, action, rule: rule, reason: reason, approvers: approvers)))
+    note(.decided(decision(id, command, action, rule: rule, reason: reason, approvers: approvers, shadows: shadows)))
   }
 
   private func decision(
     _ id: CommandID, _ command: Command, _ action: DecisionRecord.Action, rule: String, reason: String,
-    approvers: [String]
+    approvers: [String] = [], shadows: [String]
   ) -> DecisionRecord {
     let (disclosure, facts) = values.look(at: command)
     return DecisionRecord(
       session: session.name, id: id, command: command.with(facts), action: action, rule: rule, reason: reason,
-      approvers: approvers, policy: policy.hash, values: disclosure)
+      approvers: approvers, policy: policy.hash, values: disclosure, shadows: shadows)
   }
 
   private func unrecorded() -> Ruling {

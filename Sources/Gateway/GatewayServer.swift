@@ -44,6 +44,7 @@ public final class GatewayServer: Sendable {
   private let controlLane: NIOLoopBound<AuditLane>
   private let control: [any Channel]
   private let sealing: AuditSealing
+  private let sessions: SessionIndexing?
   private let reloader: ConfigurationReloader
   /// nil when the configuration has no files, or the kernel gives no watch.
   private let watch: FileWatch?
@@ -121,6 +122,7 @@ public final class GatewayServer: Sendable {
     }.wait()
     sealing.compareWithStore()
     RecordingSweep(context: context, lane: controlLane).start()
+    sessions = SessionIndexing(data: data, logger: logger)
     try GatewayServer.startDesk(context, controlLane, webhooks, every: options.deadlines.sweep)
     (listener, address) = try GatewayServer.listen(context, reactors, Array(states.prefix(threads)))
     let sshStates = Array(states.dropFirst(threads))
@@ -130,7 +132,7 @@ public final class GatewayServer: Sendable {
     let reloader = ConfigurationReloader(
       context, states, controlLane, sealing, webhooks, data: data, origin: options.origin)
     self.reloader = reloader
-    let service = GatewayServer.controlService(context, controlLane, sealing, reloader)
+    let service = GatewayServer.controlService(context, controlLane, sealing, sessions, reloader)
     control = try GatewayServer.listenControl(context, controlGroup, service)
     controlGroup.next().scheduleRepeatedTask(
       initialDelay: options.auditSealInterval, delay: options.auditSealInterval
@@ -148,6 +150,9 @@ public final class GatewayServer: Sendable {
     controlGroup.next().scheduleRepeatedTask(
       initialDelay: options.deadlines.sweep, delay: options.deadlines.sweep
     ) { _ in controlLane.value.sweepFloods() }
+    controlGroup.next().scheduleRepeatedTask(initialDelay: .zero, delay: SessionIndexing.pause) { [sessions] _ in
+      context.pool.submit { _ in sessions?.bringUpToDate() }
+    }
     // What waits for the disk comes when the gateway listens.
     context.pool.submit { _ in _ = try? sealing.seal() }
     segments.start()
@@ -190,6 +195,7 @@ public final class GatewayServer: Sendable {
   /// Stops: no new sessions, waiting statements end with 57P01, sessions are told, the trail is closed.
   public func stop(reason: String) {
     watch?.stop()
+    sessions?.stop()
     reloader.close()
     closeListeners()
     try? health?.close().wait()
@@ -318,13 +324,13 @@ public final class GatewayServer: Sendable {
   /// What carries out control verbs, for each connection that asks for one.
   private static func controlService(
     _ context: GatewayContext, _ lane: NIOLoopBound<AuditLane>, _ sealing: AuditSealing,
-    _ reloader: ConfigurationReloader
+    _ sessions: SessionIndexing?, _ reloader: ConfigurationReloader
   ) -> @Sendable () -> ControlService {
     let verbs = ControlVerbs(
       governing: { context.configuration }, scoped: { context.policy.scoped(to: $0) }, store: context.store,
       desk: context.desk, reloading: { (actor) throws(GatewayFailure) in try reloader.reload(.control, by: actor) },
       catalog: { context.catalogs.newest(of: $0) }, sealing: sealing, live: context.live,
-      data: context.data)
+      sessions: sessions, data: context.data)
     return { ControlService(verbs: verbs, lane: lane.value, pool: context.pool) }
   }
 

@@ -6,6 +6,6 @@ extension ScopedPolicy {
   /// Then it need not be found out what names stand for.
   public var dependsOnCommands: Bool {
     guard let granted else { return false }
-    return !granted.isUnknown || mayMask || !restrictions.isEmpty
+    return !granted.isUnknown || !masks.isEmpty || !restrictions.isEmpty
   }
 }

@@ -44,6 +44,21 @@ extension ScopedPolicy {
 }
 
 extension ScopedMask {
+  /// Whether the rule, were it in force, could hide something of what commands of this shape return, or refuse them.
+  func wouldConcern(_ shape: CommandShape) -> Bool {
+    switch shape.detail {
+    case .sql(let detail):
+      if detail.misunderstood != nil { return true }
+      let copies = detail.statements.count { $0.kinds.contains(.copyTo) }
+      return detail.statements.contains { statement in
+        mayReach(statement.lineage.result, touching: statement.footprint)
+          || denial(of: statement, amongCopies: copies) != nil
+      }
+    // What goes there has no columns.
+    case .ssh: return false
+    }
+  }
+
   /// `copies` is how many statements of the text copy to the client.
   fileprivate func denial(of statement: SQLStatement, amongCopies copies: Int) -> Denial? {
     let lineage = statement.lineage

@@ -21,14 +21,18 @@ public struct Policy: Sendable {
     var restrictions: [Restriction] = []
     var masks: [ScopedMask] = []
     var contents: [ContentMask] = []
+    var shadowContents: [ContentMask] = []
     for rule in document.rules {
       guard let exemption = rule.exemption(for: subject) else { continue }
       switch rule.action {
       case .deny, .approve, .limit: restrictions.append(Restriction(rule, unless: exemption))
       case .mask(let mask):
         if !mask.columns.isEmpty { masks.append(ScopedMask(rule, mask)) }
-        if let detectors = mask.detectors, rule.mode == .enforce {
-          contents.append(ContentMask(rule: rule.name, detectors: detectors, mask: mask.mask))
+        guard let detectors = mask.detectors else { continue }
+        let content = ContentMask(rule: rule.name, detectors: detectors, mask: mask.mask)
+        switch rule.mode {
+        case .enforce: contents.append(content)
+        case .shadow: shadowContents.append(content)
         }
       }
     }
@@ -36,7 +40,7 @@ public struct Policy: Sendable {
       subject: subject, hash: hash, granted: document.granted(to: subject),
       mayReplicate: document.grants.contains { $0.replicates && $0.effects(for: subject) != nil },
       restrictions: restrictions, masks: masks, contents: ContentMasks(contents),
-      clock: clock)
+      shadowContents: ContentMasks(shadowContents), clock: clock)
   }
 
   /// What is to become of one command. Total: it answers for every command, and never waits.

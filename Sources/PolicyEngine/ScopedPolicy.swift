@@ -16,6 +16,10 @@ public struct ScopedPolicy: Sendable {
   let masks: [ScopedMask]
   /// What detectors look for in values; nil when no rule says so.
   public let contents: ContentMasks?
+  /// What rules in shadow would look for; nil when none would.
+  public let shadowContents: ContentMasks?
+  /// Whether some rule in shadow asks what commands do.
+  public let isShadowed: Bool
   /// One for each restriction.
   private let screens: [Screen]
   private let clock: LocalClock
@@ -24,7 +28,7 @@ public struct ScopedPolicy: Sendable {
 
   init(
     subject: Subject, hash: String, granted: Effects?, mayReplicate: Bool, restrictions: [Restriction],
-    masks: [ScopedMask], contents: ContentMasks? = nil,
+    masks: [ScopedMask], contents: ContentMasks? = nil, shadowContents: ContentMasks? = nil,
     clock: @escaping LocalClock
   ) {
     self.subject = subject
@@ -34,6 +38,8 @@ public struct ScopedPolicy: Sendable {
     self.restrictions = restrictions
     self.masks = masks
     self.contents = contents
+    self.shadowContents = shadowContents
+    isShadowed = restrictions.contains(where: \.isShadow) || masks.contains(where: \.isShadow)
     self.clock = clock
     screens = restrictions.map { Screen($0.when) }
     asksForRows = restrictions.contains { $0.when.sql?.rowsOver != nil }
@@ -66,6 +72,7 @@ public struct ScopedPolicy: Sendable {
   public func decidesLike(_ other: ScopedPolicy) -> Bool {
     subject == other.subject && granted == other.granted && mayReplicate == other.mayReplicate
       && restrictions == other.restrictions && masks == other.masks && contents == other.contents
+      && shadowContents == other.shadowContents
   }
 
   /// What is to become of one command. Total: it answers for every command, and never waits.
@@ -103,6 +110,11 @@ public struct ScopedPolicy: Sendable {
       case .limit(let more): limit = limit.map { $0.rows <= more.rows ? $0 : more } ?? more
       }
     }
+    if isShadowed {
+      for mask in masks where mask.isShadow && mask.wouldConcern(command.facts.shape) {
+        met.append("shadow:" + mask.name)
+      }
+    }
     // Nobody counts what is refused already.
     let use = denial == nil && mayMask ? use ?? maskedUse(of: command.facts.shape) : nil
     if let hidden = use?.denial {
@@ -135,6 +147,11 @@ public struct Evaluation: Hashable, Sendable {
   public var rules: [String]
   /// The narrowest limit of rows, where the command runs, now or once it is approved.
   public var limit: RowLimit?
+
+  /// Names of the rules in shadow among them.
+  public var shadows: [String] {
+    rules.filter { $0.hasPrefix("shadow:") }.map { String($0.dropFirst("shadow:".count)) }
+  }
 
   /// A refusal that no rule has to do with.
   public init(_ denial: Denial) { self.init(.deny(denial), rules: []) }

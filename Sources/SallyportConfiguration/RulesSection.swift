@@ -38,12 +38,7 @@ extension ConfigurationReader {
     let rule = Rule(
       name: name, when: when ?? Matcher(), unless: unless, then: action, mode: (mode ?? .enforce) ?? .enforce,
       reason: reason)
-    if let detectors = detectorsOfRule {
-      guard rule.mode == .enforce else {
-        return refuse(nameValue.place, "a rule that detects cannot be tried out in shadow yet", "Leave mode out.")
-      }
-      references.detectors.append((rule: name, detectors))
-    }
+    if let detectors = detectorsOfRule { references.detectors.append((rule: name, detectors)) }
     return Located(value: rule, place: nameValue.place)
   }
 

@@ -26,7 +26,7 @@ extension PostgresSession {
     count(rows: 1, bytes: header.frameLength)
     let look = CopyLook(contents, maskKey)
     guard let hidden = look.hidden(body, isBinary: copyOutIsBinary) else {
-      if tap != nil { _ = try tapStream(header) }
+      if isWatched { _ = try tapStream(header) }
       backend.pass(header)
       return true
     }
@@ -34,6 +34,7 @@ extension PostgresSession {
     var frame = ByteBuffer()
     CopyData(data: hidden).encode(into: &frame)
     if let id = progress?.id { events += tap?.stream(hidden, of: id) ?? [] }
+    if let shadow { progress?.note(shadow: shadow.found(in: hidden)) }
     backend.inject(frame)
     return true
   }
@@ -55,7 +56,7 @@ extension PostgresSession {
     let mask = SpanMask(contents, key: maskKey, type: .other, isBinary: true, label: .none)
     let isHit = result.value?.withUnsafeReadableBytes { mask?.findings($0).isEmpty == false } ?? false
     guard isHit else {
-      if tap != nil { _ = try tapStream(header) }
+      if isWatched { _ = try tapStream(header) }
       return backend.pass(header)
     }
     backend.drop(header)

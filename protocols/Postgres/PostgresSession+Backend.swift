@@ -26,7 +26,7 @@ extension PostgresSession {
       if limited != nil, let isTaken = try takeLimitedCopyData(header) { return isTaken }
       if copyMask != nil { return try maskCopy(header) }
       if let contents, replication == nil { return try takeCopyData(header, contents) }
-      if tap != nil {
+      if isWatched {
         guard try tapStream(header) else { return false }
       }
       count(rows: 1, bytes: header.frameLength)
@@ -82,7 +82,7 @@ extension PostgresSession {
       BackendTag.notificationResponse:
       beginProgressIfNeeded()
       if limited != nil, header.tag == BackendTag.copyOutResponse { try beginLimitedCopy(header) }
-      if tap != nil, header.tag == BackendTag.functionCallResponse { _ = try tapStream(header) }
+      if isWatched, header.tag == BackendTag.functionCallResponse { _ = try tapStream(header) }
       backend.pass(header)
     case let tag:
       throw .backend("the backend sent unexpected message type \(tag)")
@@ -105,7 +105,7 @@ extension PostgresSession {
     let left = rowsLeft
     if left == 0 { return dropBeyondLimit(header) }
     guard let mask = try activeMask() else {
-      if tap != nil { return try passTappedRows(header, upTo: left) }
+      if isWatched { return try passTappedRows(header, upTo: left) }
       let (rows, bytes) = try backend.passRows(upTo: left)
       guard rows > 0 else {
         // A row that is not here whole: passes as it comes.
@@ -137,7 +137,7 @@ extension PostgresSession {
     }
     count(rows: rows, bytes: rewritten.readableBytes)
     progress?.note(mask, found)
-    if tap != nil, let id = progress?.id { tell(rewritten, of: id) }
+    if isWatched, let id = progress?.id { tell(rewritten, of: id) }
   }
 
   /// The mask of the rows that are due; nil when they pass. A row whose columns were never told is an error under
@@ -187,7 +187,7 @@ extension PostgresSession {
       .failingParse:
       throw .backend("the backend described columns that nothing asked for")
     }
-    if tap != nil { tapColumns(use, command, try backend.body(of: header)) }
+    if isWatched { tapColumns(use, command, try backend.body(of: header)) }
     guard maskable else {
       takeColumns(use, header, try contentMask(header))
       return true
@@ -217,8 +217,12 @@ extension PostgresSession {
 
   private mutating func tapColumns(_ use: PendingColumns.Use, _ command: CommandID?, _ body: ByteBuffer) {
     switch use {
-    case .query: if let command { events += tap?.columns(body, of: command) ?? [] }
-    case .portal(let portal), .injected(let portal): tap?.describe(portal: portal, body)
+    case .query:
+      shadow?.columns(body)
+      if let command { events += tap?.columns(body, of: command) ?? [] }
+    case .portal(let portal), .injected(let portal):
+      shadow?.describe(portal: portal, body)
+      tap?.describe(portal: portal, body)
     case .copy: break
     }
   }

@@ -203,7 +203,7 @@ extension PostgresSession {
   }
 
   mutating func passExecute(_ header: FrameHeader, portal: String, _ id: CommandID) {
-    if looksAtRows || tap != nil, describedPortals[portal] == nil {
+    if looksAtRows || isWatched, describedPortals[portal] == nil {
       var describe = ByteBuffer()
       StatementReference(kind: .portal, name: portal).encode(tag: FrontendTag.describe, into: &describe)
       send(describe, under: ControlPermit(.describe))

@@ -51,7 +51,7 @@ extension PostgresSession {
     count(rows: frames, bytes: rewritten.readableBytes)
     progress?.masked = mask.names
     copyMask = mask
-    if tap != nil { tellCopy(rewritten) }
+    if isWatched { tellCopy(rewritten) }
     return true
   }
 
@@ -65,6 +65,7 @@ extension PostgresSession {
         return
       }
       events += tap?.stream(body, of: id) ?? []
+      if let shadow { progress?.note(shadow: shadow.found(in: body)) }
     }
   }
 

@@ -12,6 +12,7 @@ extension PostgresSession {
     case (BackendTag.bindComplete, .bind(_, let portal)):
       portalMasks[portal] = nil
       tap?.forget(portal: portal)
+      shadow?.forget(portal: portal)
       replies.removeHead()
     case (BackendTag.closeComplete, .closeStatement(let name)):
       statements.closed(name)
@@ -84,6 +85,7 @@ extension PostgresSession {
       if !cursorLimits.isEmpty { cursorLimits.endTransaction() }
       portalMasks.removeAll()
       tap?.forgetPortals()
+      shadow?.forgetPortals()
       names.settle()
       if hasDiscarded { names.discarded() }
     }
@@ -188,6 +190,7 @@ extension PostgresSession {
       outcome.rows = progress.rows
       outcome.bytes = progress.bytes
       outcome.masked = progress.masked
+      outcome.wouldMask = progress.wouldMask
       if errorCode.isEmpty { outcome.errorCode = progress.errorCode }
     }
     progress = nil

@@ -9,6 +9,8 @@ public struct SessionTerms {
   public var maskable: Bool
   /// What is looked for in values besides; nil for nothing.
   public var contents: ContentMasks?
+  /// The same of rules in shadow.
+  public var shadowed: ContentMasks?
   /// Whether `analyses` resolves names.
   public var followsNames: Bool
   /// Whether what is pipelined behind unknown code is only read once that has run.
@@ -17,12 +19,13 @@ public struct SessionTerms {
   public var bindsToPath: Bool
 
   public init(
-    analyses: any StatementAnalyses, maskable: Bool, contents: ContentMasks? = nil, followsNames: Bool,
-    waitsForUnknownCode: Bool, bindsToPath: Bool
+    analyses: any StatementAnalyses, maskable: Bool, contents: ContentMasks? = nil, shadowed: ContentMasks? = nil,
+    followsNames: Bool, waitsForUnknownCode: Bool, bindsToPath: Bool
   ) {
     self.analyses = analyses
     self.maskable = maskable
     self.contents = contents
+    self.shadowed = shadowed
     self.followsNames = followsNames
     self.waitsForUnknownCode = waitsForUnknownCode
     self.bindsToPath = bindsToPath
@@ -61,6 +64,7 @@ extension PostgresSession {
     analyses = terms.analyses
     maskable = terms.maskable
     contents = terms.contents
+    shadow = terms.shadowed.map { ShadowLook($0) }
     followsNames = terms.followsNames
     waitsForUnknownCode = terms.waitsForUnknownCode
     bindsToPath = terms.bindsToPath

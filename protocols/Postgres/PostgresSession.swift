@@ -116,6 +116,12 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     var tag = ""
     var errorCode = ""
     var masked: [String] = []
+    var wouldMask: [String] = []
+
+    /// Rules in shadow found something in what went.
+    mutating func note(shadow names: [String]) {
+      for name in names where !wouldMask.contains(name) { wouldMask.append(name) }
+    }
 
     /// Rows went under a mask, and detectors found something in some columns.
     mutating func note(_ mask: RowMask, _ found: RowMask.Found) {
@@ -218,6 +224,8 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   var explainedCancel: ErrorFields?
   /// Present when somebody records what the client gets.
   var tap: ResultTap?
+  /// nil without rules in shadow that detect.
+  var shadow: ShadowLook?
   /// Notices that wait for the end of a frame.
   var deferredNotices: [ByteBuffer] = []
 
@@ -225,6 +233,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   ///   - ready: what the backend said of itself.
   ///   - maskable: whether any mask may apply to this person on this connection.
   ///   - contents: what is looked for in values besides.
+  ///   - shadowed: what is looked for besides that and only noted.
   ///   - maskKey: of hashed values, which are equal for equal values where the key is the same.
   ///   - followsNames: whether `analyses` resolves names, so that the session's search_path is of use.
   ///   - records: how much of each result is told as `.result`; nil for nothing.
@@ -236,11 +245,13 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
   ///   - replication: what a session of replication was asked to be.
   public init(
     ready: BackendHandshake.Ready, analyses: any StatementAnalyses, maskable: Bool, contents: ContentMasks? = nil,
-    maskKey: MaskKey = .random(), followsNames: Bool = false, waitsForUnknownCode: Bool = true,
+    shadowed: ContentMasks? = nil, maskKey: MaskKey = .random(), followsNames: Bool = false,
+    waitsForUnknownCode: Bool = true,
     records: ResultBounds? = nil, hidingRecorded: ContentMasks? = nil, bindsToPath: Bool = false, reason: String = "",
     replication: ReplicationMode? = nil, limits: Limits = .standard
   ) {
     tap = records.map { ResultTap($0, hiding: hidingRecorded) }
+    shadow = shadowed.map { ShadowLook($0) }
     self.limits = limits
     self.replication = replication
     self.analyses = analyses
@@ -327,7 +338,7 @@ public struct PostgresSession: ~Copyable, ProtocolSession {
     guard let progress, progress.id == id else { return Outcome(ending: .lost) }
     return Outcome(
       ending: .lost, tag: progress.tag, errorCode: progress.errorCode, rows: progress.rows, bytes: progress.bytes,
-      masked: progress.masked)
+      masked: progress.masked, wouldMask: progress.wouldMask)
   }
 
   // MARK: Facts and control

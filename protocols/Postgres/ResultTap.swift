@@ -142,7 +142,7 @@ extension PostgresSession {
       count(rows: rows, bytes: bytes)
       return true
     }
-    if tap?.wants(header.frameLength, of: id) == true { return false }
+    if isAwaited(header, of: id) { return false }
     events += tap?.skipped(of: id) ?? []
     count(rows: 1, bytes: header.frameLength)
     backend.pass(header)
@@ -153,19 +153,22 @@ extension PostgresSession {
   mutating func tell(_ rows: ByteBuffer, of id: CommandID) {
     var portal: String?
     if case .execute(_, let name) = replies.head { portal = name }
+    if let shadow { progress?.note(shadow: shadow.found(in: rows, portal: portal)) }
     events += tap?.rows(rows, of: id, portal: portal) ?? []
   }
 
   /// COPY data, or what a function returned; returns false when it is wanted and not here whole.
   mutating func tapStream(_ header: FrameHeader) throws(ProtocolError) -> Bool {
     beginProgressIfNeeded()
-    guard tap != nil, let id = progress?.id else { return true }
-    guard tap?.wants(header.bodyLength, of: id) == true else {
-      events += tap?.skipped(of: id) ?? []
-      return true
-    }
+    guard isWatched, let id = progress?.id else { return true }
+    let isKept = tap?.wants(header.bodyLength, of: id) == true
+    let isLookedAt = shadow != nil && header.bodyLength <= ShadowLook.limit
+    if !isKept { events += tap?.skipped(of: id) ?? [] }
+    guard isKept || isLookedAt else { return true }
     guard backend.holds(header) else { return false }
-    events += tap?.stream(try backend.body(of: header), of: id) ?? []
+    let body = try backend.body(of: header)
+    if isLookedAt, let shadow { progress?.note(shadow: shadow.found(in: body)) }
+    if isKept { events += tap?.stream(body, of: id) ?? [] }
     return true
   }
 }

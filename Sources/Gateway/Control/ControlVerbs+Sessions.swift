@@ -13,7 +13,9 @@ extension ControlVerbs {
 
   private var history: SessionHistory {
     let end = Clock.monotonic() + ControlVerbs.patience
-    return SessionHistory(directory: AuditDirectory.path(data: data)) { Clock.monotonic() > end }
+    return SessionHistory(directory: AuditDirectory.path(data: data), index: sessions?.index) {
+      Clock.monotonic() > end
+    }
   }
 
   /// `user`, `connection`, `since` and `until` (µs since 1970), `limit`.

@@ -23,6 +23,8 @@ struct ControlVerbs: Sendable {
   /// nil where no trail is kept: in tests.
   var sealing: AuditSealing?
   var live = LiveSessions()
+  /// nil where there is no index of sessions.
+  var sessions: SessionIndexing?
   let guesses = LinkGuesses()
   /// The data folder.
   var data = ""

@@ -128,7 +128,7 @@ extension PostgresConnection {
     let relay = Relay(
       session: PostgresSession(
         ready: ready, analyses: names ?? state, maskable: policy.mayMask, contents: policy.contents,
-        maskKey: context.maskKey,
+        shadowed: policy.shadowContents, maskKey: context.maskKey,
         followsNames: names != nil, waitsForUnknownCode: policy.dependsOnCommands, records: recorded,
         hidingRecorded: context.current.configuration.recordedContents(on: target.settings),
         bindsToPath: policy.mayHold || policy.asksForRows,

@@ -44,6 +44,7 @@ extension PostgresConnection {
     relay.names = analyses(policy, relay.target)
     let terms = SessionTerms(
       analyses: relay.names ?? state, maskable: policy.mayMask, contents: policy.contents,
+      shadowed: policy.shadowContents,
       followsNames: relay.names != nil, waitsForUnknownCode: policy.dependsOnCommands,
       bindsToPath: policy.mayHold || policy.asksForRows)
     act { relay throws(ProtocolError) in try relay.session.change(to: terms) }

@@ -157,6 +157,7 @@ import Testing
     var whole6005 = AuditExporter(.ocsf, filter: AuditFilter(session: "s1"), version: "1")
     let refused = try fixture.records().flatMap { whole6005.lines(for: $0) }.filter { $0.contains("\"count\":") }
     #expect(refused.count == 1 && refused[0].contains("\"type_uid\":600599") && refused[0].contains("\"action_id\":2"))
+    #expect(try ocsfFaults(events + refused) == "")
   }
 
   @Test func aFullDiskLosesNoCount() throws {

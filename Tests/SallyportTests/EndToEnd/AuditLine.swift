@@ -28,6 +28,8 @@ struct AuditLine: Decodable {
   var subject: String?
   var approvers: [String]?
   var masked: [String]?
+  var shadow: [String]?
+  var wouldMask: [String]?
   var purpose: String?
   var policy: String?
   var trigger: String?

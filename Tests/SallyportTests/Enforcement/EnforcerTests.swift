@@ -54,6 +54,30 @@ import Testing
     }
   }
 
+  @Test("what rules in shadow would have done is on record, whatever else becomes of the command, and nothing is done")
+  func shadows() throws {
+    var (watched, hidden) = (Rule(name: "watched", then: .deny), Self.masked)
+    (watched.mode, hidden.mode) = (.shadow, .shadow)
+    let query = command("select ssn from customers")
+    func shadows(_ rules: Rule..., of command: Command) -> [[String]] {
+      let before = audit.events.count
+      let grant = AccessGrant(
+        groups: ["engineering"], connections: .names([NameGlob("*")]), allow: ["postgres": .unknown])
+      let scoped = Policy(PolicyDocument(grants: [grant], rules: rules), hash: "h")
+        .scoped(to: Subject(user: "ana", groups: ["engineering"], connection: "shop"))
+      _ = enforcer(scoped).admit(CommandID(1), command)
+      return audit.events[before...].compactMap { event in
+        if case .decided(let record) = event { record.shadows } else { nil }
+      }
+    }
+    #expect(shadows(watched, hidden, of: query) == [["watched", "pii"]])
+    #expect(shadows(hidden, of: command("select id from orders")) == [[]])
+    #expect(shadows(watched, Rule(name: "no", then: .deny), of: query) == [["watched"]])
+    #expect(shadows(watched, Self.reviewed, of: query) == [["watched"]])
+    #expect(shadows(Rule(name: "no", then: .deny), of: query) == [[]])
+    #expect(spelled(enforcer(policy(watched, hidden)).admit(CommandID(7), query)) == "forward 7")
+  }
+
   @Test("comparisons with masked columns are counted when they run, recorded as such, and refused beyond the budget")
   func comparisons() {
     let rule = Rule(
