@@ -121,7 +121,8 @@ public final class GatewayServer: Sendable {
       try controlLane.value.append(.gatewayStarted(version: GatewayServer.version, policy: context.policy.hash))
     }.wait()
     sealing.compareWithStore()
-    RecordingSweep(context: context, lane: controlLane).start()
+    let sweep = RecordingSweep(context: context, lane: controlLane)
+    sweep.start()
     sessions = SessionIndexing(data: data, logger: logger)
     try GatewayServer.startDesk(context, controlLane, webhooks, every: options.deadlines.sweep)
     (listener, address) = try GatewayServer.listen(context, reactors, Array(states.prefix(threads)))
@@ -130,7 +131,7 @@ public final class GatewayServer: Sendable {
     sshListener = ssh?.0
     sshAddress = ssh?.1
     let reloader = ConfigurationReloader(
-      context, states, controlLane, sealing, webhooks, data: data, origin: options.origin)
+      context, states, controlLane, sealing, webhooks, sweep, data: data, origin: options.origin)
     self.reloader = reloader
     let service = GatewayServer.controlService(context, controlLane, sealing, sessions, reloader)
     control = try GatewayServer.listenControl(context, controlGroup, service)

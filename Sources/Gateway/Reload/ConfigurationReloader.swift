@@ -37,16 +37,19 @@ final class ConfigurationReloader: Sendable {
   private let lane: NIOLoopBound<AuditLane>
   private let sealing: AuditSealing
   private let webhooks: WebhookSender
+  private let sweep: RecordingSweep
   private let data: String
   /// nil when the gateway was not started from files, and once it stops. The lock lets one reload happen at a time.
   private let origin: Mutex<ConfigurationOrigin?>
 
   init(
     _ context: GatewayContext, _ states: [NIOLoopBound<LoopState>], _ lane: NIOLoopBound<AuditLane>,
-    _ sealing: AuditSealing, _ webhooks: WebhookSender, data: String, origin: ConfigurationOrigin?
+    _ sealing: AuditSealing, _ webhooks: WebhookSender, _ sweep: RecordingSweep, data: String,
+    origin: ConfigurationOrigin?
   ) {
     self.sealing = sealing
     self.webhooks = webhooks
+    self.sweep = sweep
     self.context = context
     self.states = states
     self.lane = lane
@@ -112,6 +115,7 @@ final class ConfigurationReloader: Sendable {
       report.ended += (try? state.eventLoop.submit { state.value.govern(by: next) }.wait()) ?? 0
     }
     keepSealsElsewhere(kept, previous.configuration)
+    if kept.gateway.recording.keepSeconds != previous.configuration.gateway.recording.keepSeconds { sweep.look() }
     origin.files = files
     context.logger.notice("configuration reloaded", metadata: ["policy": "\(report.policy.prefix(16))"])
     return report

@@ -33,10 +33,14 @@ struct RecordingSweep: Sendable {
   /// Looks now and every hour.
   func start() {
     lane.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: RecordingSweep.pause) { _ in
-      // Asked for each time: a reload may have changed it. nil where recordings are kept for ever.
-      guard let keep = context.configuration.gateway.recording.keepSeconds else { return }
-      context.pool.submit { _ in look(now: Clock.seconds(), keepSeconds: keep) }
+      look()
     }
+  }
+
+  /// Looks now, off the event loops, by the configuration in force; nothing to do where recordings are kept for ever.
+  func look() {
+    guard let keep = context.configuration.gateway.recording.keepSeconds else { return }
+    context.pool.submit { _ in look(now: Clock.seconds(), keepSeconds: keep) }
   }
 
   /// Blocks on files; `now` in seconds since 1970.

@@ -253,6 +253,18 @@ struct EndToEndApprovalLinkTests {
       try ask("ana", ana, "CREATE TABLE public.c (id int);")
       #expect(try links(5, receiver)[4].recipient == nil)
       #expect(try receiver.requests().map(\.path) == ["/hook", "/hook", "/hook", "/hook", "/moved-hook"])
+      // A link that others could have read on its way is void: in the clear, and not from this machine's own address.
+      try browse(
+        gateway, try links(5, receiver)[4].path,
+        """
+        expect(ask("GET", link)[0] == 200, "a good link")
+        connection = http.client.HTTPConnection(host, int(port), timeout=10, source_address=("127.0.0.2", 0))
+        connection.request("GET", link)
+        answer = connection.getresponse()
+        page = answer.read().decode()
+        expect(answer.status == 403 and "void" in page and "public.c" not in page, page)
+        wait_for("the end of the link", lambda: ask("GET", link)[0] in (404, 429))
+        """)
       try reload(original)
       try browse(
         gateway, daves[1],

@@ -40,6 +40,9 @@ struct EndToEndApprovalTests {
       #expect(
         client.errors.contains("deletes-are-reviewed") && client.errors.contains("approvals approve \(id)"),
         "\(client.errors)")
+      #expect(client.errors.contains("dba, within "), "who, and until when: \(client.errors)")
+      // Sessions are dealt out to the event loops in turn, so that some are on the one where it waits.
+      for _ in 0..<4 { #expect(try psql(gateway.dsn("bo", bo), "SELECT 'others';").output == "others\n") }
 
       let list = try gateway.command("approvals", "list", as: dora)
       #expect(list.output.contains("\(id)  ana on shop  deletes-are-reviewed"), "\(list.output)\(list.errors)")

@@ -8,6 +8,8 @@ final class GatewayProcess {
   private(set) var process: ChildProcess
   private(set) var port = 0
   private let environment: [String: String]
+  /// A program that becomes the gateway, if it is not started at once.
+  private let starter: String?
   /// What must never be found in logs and records: the tokens that were made, too.
   private(set) var secrets: [String]
   private var earlierLogs = ""
@@ -19,7 +21,9 @@ final class GatewayProcess {
   var pid: pid_t { process.pid }
 
   /// `data` is the data folder; by default one beside the configuration. `more` is added to the gateway's environment.
-  init(_ configuration: String, data: String? = nil, environment more: [String: String] = [:]) throws {
+  init(
+    _ configuration: String, data: String? = nil, environment more: [String: String] = [:], by starter: String? = nil
+  ) throws {
     let cluster = try TestCluster.shared()
     folder = try TestRun.newFolder("gateway")
     self.data = data ?? "\(folder)/data"
@@ -27,20 +31,22 @@ final class GatewayProcess {
       "SALLYPORT_DEMO_OWNER_PASSWORD": cluster.ownerPassword, "SALLYPORT_DEMO_APP_PASSWORD": cluster.appPassword,
     ].merging(more) { $1 }
     secrets = cluster.secrets
+    self.starter = starter
     try configuration.write(toFile: "\(folder)/sallyport.yaml", atomically: false, encoding: .utf8)
-    process = try GatewayProcess.launch(folder, self.data, environment)
+    process = try GatewayProcess.launch(folder, self.data, environment, starter)
     port = try awaitListening()
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   private static func launch(
-    _ folder: String, _ data: String, _ environment: [String: String]
+    _ folder: String, _ data: String, _ environment: [String: String], _ starter: String?
   ) throws -> ChildProcess {
     guard TestRun.watcher else { throw TestFailure("nothing would end the gateway if this run were killed") }
+    let arguments = ["serve", "--config", "\(folder)/sallyport.yaml", "--data", data]
+    let binary = try TestRun.binary()
     let process = try ChildProcess(
-      try TestRun.binary(), ["serve", "--config", "\(folder)/sallyport.yaml", "--data", data],
-      environment: environment)
+      starter ?? binary, starter == nil ? arguments : [binary] + arguments, environment: environment)
     try "\(process.pid)".write(toFile: "\(folder)/pid", atomically: false, encoding: .utf8)
     return process
   }
@@ -64,7 +70,7 @@ final class GatewayProcess {
   /// Starts it again on the same data folder, after its end.
   func restart() throws {
     earlierLogs += process.errors
-    process = try GatewayProcess.launch(folder, data, environment)
+    process = try GatewayProcess.launch(folder, data, environment, starter)
     port = try awaitListening()
   }
 
@@ -136,10 +142,10 @@ final class GatewayProcess {
 
 /// Runs a gateway around a test; afterwards it has to stop well and leave a sound trail without secrets.
 func withGateway(
-  _ configuration: String, data: String? = nil, environment: [String: String] = [:],
+  _ configuration: String, data: String? = nil, environment: [String: String] = [:], by starter: String? = nil,
   _ body: (GatewayProcess) throws -> Void
 ) throws {
-  let gateway = try GatewayProcess(configuration, data: data, environment: environment)
+  let gateway = try GatewayProcess(configuration, data: data, environment: environment, by: starter)
   do {
     try body(gateway)
   } catch {

@@ -345,5 +345,19 @@ struct EndToEndSessionTests {
     let gone = try verify()
     #expect(gone.status == 3 && gone.output.contains("the trail does not say that it was taken away"), "\(gone.output)")
     try whole.write(to: URL(filePath: "\(folder)/\(file)"))
+
+    // A reload that keeps them for less time looks again at once.
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSinceNow: -3 * 86_400)], ofItemAtPath: "\(folder)/\(file)")
+    try gateway.restart()
+    let configuration = "\(gateway.folder)/sallyport.yaml"
+    let shorter = try String(contentsOfFile: configuration, encoding: .utf8).replacing("keep: 30d", with: "keep: 2d")
+    try (shorter + "\n").write(toFile: configuration, atomically: true, encoding: .utf8)
+    #expect(try gateway.command("reload").status == 0)
+    _ = try eventually("the sweep after the reload") {
+      try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty ? true : nil
+    }
+    try gateway.stop()
+    try gateway.checkTraces()
   }
 }

@@ -69,6 +69,21 @@ private enum Example {
     #expect(throws: SCRAMError.proofMismatch) { try exchange(verifiers: [another]) }
   }
 
+  /// Trying what is there and stopping would make sixteen tokens take sixteen times as long as none. Medians of runs that
+  /// take turns, so that a busy machine slows both.
+  @Test func unknownWrongAndManyTokensTakeTheSameTime() {
+    let wrong = SCRAMVerifier(password: "pen", salt: Example.salt, iterations: 4096)
+    let cases = [[], [wrong], [SCRAMVerifier](repeating: wrong, count: 16)]
+    var times = [[Duration]](repeating: [], count: cases.count)
+    for _ in 0..<200 {
+      for (index, verifiers) in cases.enumerated() {
+        times[index].append(ContinuousClock().measure { _ = try? exchange(verifiers: verifiers) })
+      }
+    }
+    let medians = times.map { $0.sorted()[100] }
+    for median in medians { #expect(median < medians[0] * 3 && medians[0] < median * 3, "\(medians)") }
+  }
+
   @Test func headersOfChannelBinding() throws {
     func first(_ message: String) throws(SCRAMError) -> ClientFirst {
       var server = SCRAMServer(nonce: bytes("s"))

@@ -51,6 +51,32 @@ private let day: Int64 = 86_400
     #expect(throws: StoreError.newerFormat(path: "\(folder.path)/state.db")) { try SQLiteStore(data: folder.path) }
   }
 
+  /// A file as the version before wrote it: what was handed out then still works, and the file is not migrated twice.
+  @Test func anOlderFormatIsTakenAlong() throws {
+    let folder = DataFolder()
+    let id: Int64
+    do {
+      let store = try SQLiteStore(data: folder.path)
+      id = try store.insertApproval(
+        NewApproval(
+          session: "s", command: 1, user: "ana", connection: "shop", rule: "r", maskedText: "select ?", textHMAC: [1],
+          terms: ApprovalTerms(clauses: []), createdAt: 1, expiresAt: 1_000))
+      try store.pool.write { database in
+        try database.execute(
+          sql: """
+            DROP TABLE approval_codes; UPDATE approvals SET code = x'07';
+            DELETE FROM grdb_migrations WHERE identifier = 'codes of several approvers'
+            """)
+      }
+    }
+    for _ in 0..<2 {
+      let store = try SQLiteStore(data: folder.path)
+      #expect(try store.isApprovalCode(id: id, digest: [7]) && store.pendingApprovals().map(\.id) == [id])
+    }
+    #expect(try SQLiteStore(data: folder.path).useApprovalCode(id: id, digest: [7]))
+    #expect(try !SQLiteStore(data: folder.path).isApprovalCode(id: id, digest: [7]), "it came back by a migration")
+  }
+
   @Test func aFileThatIsNoDatabaseIsAnError() throws {
     let folder = DataFolder()
     try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
