@@ -145,7 +145,7 @@ show_what_next() {
   local binary=${sallyport#"$PWD"/}
   echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $binary approvals list --data $data"
   echo "  $binary audit tail --data $data"
-  echo "Masking follows values through expressions and views; what error codes tell is not yet leak-proof."
+  echo "Masks follow values through SQL; try to get round them: $binary mask prove --help"
 }
 
 # --- all of it -------------------------------------------------------------------------------------------------------

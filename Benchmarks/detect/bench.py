@@ -73,6 +73,18 @@ def best(samples, findings):
     return result
 
 
+def lowest(options, seeds):
+    """Of each kind the lowest precision and recall of several seeds, with 1,000 values of each kind; and the seed."""
+    result = {}
+    for seed in seeds:
+        corpus = run("python3", "-B", "fixtures/detect/generate.py", "--seed", str(seed), "--each", "1000")
+        samples = [json.loads(line) for line in corpus.splitlines()]
+        for kind, score in scores(samples, ours(options, samples)).items():
+            before = result.get(kind, (2.0, 2.0))
+            result[kind] = tuple(min(pair) for pair in zip(before, rates(score)))
+    return result
+
+
 def spread(values, digits=2):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
@@ -81,6 +93,7 @@ def report(options):
     measured = speeds(options)
     samples = [json.loads(line) for line in open(f"{options.work}/corpus.jsonl")]
     mine = scores(samples, ours(options, samples))
+    of_seeds = lowest(options, range(1, 21))
     texts = [sample["text"] for sample in samples]
     findings, seconds = presidio.analyse(texts)
     theirs = best(samples, findings)
@@ -94,16 +107,16 @@ def report(options):
     prose = measured["Sallyport", "prose"]
     yield f"| text with no digit and no @ | ≥ 1 GB/s | {spread(prose)} GB/s | {met(statistics.median(prose) >= 1)} |"
     for words, kinds, bar in (("with check digits", CHECKED, 0.98), ("of the others", [k for k in mine if k not in CHECKED], 0.95)):
-        lowest = min((min(rates(mine[kind])), kind) for kind in kinds)
-        yield f"| precision and recall of each kind {words} | ≥ {bar} | lowest {lowest[0]:.3f} ({lowest[1]}) | {met(lowest[0] >= bar)} |"
+        worst = min((min(of_seeds[kind]), kind) for kind in kinds)
+        yield f"| precision and recall of each kind {words}, 20 seeds | ≥ {bar} | lowest {worst[0]:.3f} ({worst[1]}) | {met(worst[0] >= bar)} |"
     yield from ("", "**GB/s on one core, a row at a time**", "", "|  | 5 % | 60 % | prose |", "| --- | ---: | ---: | ---: |")
     for engine, words in (("Sallyport", "Sallyport: spans, check digits, words around"), ("Vectorscan", "Vectorscan, 30 patterns: ends only")):
         yield f"| {words} | " + " | ".join(spread(measured[engine, name]) for name in ("few", "many", "prose")) + " |"
     yield f"| Presidio, {len(list(presidio.recognizers()))} pattern recognisers, the corpus | {size / seconds / 1e9:.6f} | | |"
-    yield from ("", "**Precision and recall on the corpus**", "", "| kind | precision | recall | Presidio's precision | recall |", "| --- | ---: | ---: | ---: | ---: |")
+    yield from ("", "**Precision and recall on the corpus**", "", "| kind | precision | recall | lowest of 20 seeds | recall | Presidio's precision | recall |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for kind in sorted(mine, key=lambda kind: (kind not in CHECKED, kind)):
         other = rates(theirs[kind]) if kind in presidio.ENTITIES.values() else None
-        row = [f"{value:.3f}" for value in rates(mine[kind])] + ([f"{value:.3f}" for value in other] if other else ["–", "–"])
+        row = [f"{value:.3f}" for value in (*rates(mine[kind]), *of_seeds[kind])] + ([f"{value:.3f}" for value in other] if other else ["–", "–"])
         yield f"| {kind} | " + " | ".join(row) + " |"
 
 

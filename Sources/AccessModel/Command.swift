@@ -134,6 +134,19 @@ public enum SQLMisunderstanding: Hashable, Sendable {
   case opaque(String)
 }
 
+/// A relation that a statement names and that is not there.
+public struct AbsentRelation: Hashable, Sendable {
+  /// As the statement has it, with its schema where it says one.
+  public var name: String
+  /// Where it stands in the text, in characters from 1, as in ErrorResponse field P.
+  public var position: Int
+
+  public init(name: String, position: Int) {
+    self.name = name
+    self.position = position
+  }
+}
+
 /// One statement of an SQL text.
 public struct SQLStatement: Hashable, Sendable {
   public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -163,6 +176,8 @@ public struct SQLStatement: Hashable, Sendable {
   public var functions: Set<Resource>
   /// How its rows are written, if it copies them to the client.
   public var copy: CopyTerms?
+  /// The first relation in it that a new reading of the catalogue does not have; nil where all are there, or may be.
+  public var absent: AbsentRelation?
 
   public init(
     kind: Kind, effects: Effects, footprint: Footprint, predicate: Predicate = .notApplicable,

@@ -57,6 +57,8 @@ public struct Refusal: Hashable, Sendable {
     case denied
     /// The text is not understood, and that is the only reason.
     case misunderstood(SQLMisunderstanding)
+    /// The text names a relation that is not there, and that is the only reason.
+    case absent(AbsentRelation)
     /// The message is not what its type says, so that nothing in it could be decided: the error that its protocol has for
     /// it, with its SQLSTATE or the like.
     case malformed(code: String, message: String)

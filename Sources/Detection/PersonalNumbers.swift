@@ -79,14 +79,22 @@ extension Scanner {
   }
 
   private mutating func cardInGroups(_ number: NumberGroups, _ first: Int, _ last: Int, _ best: inout Candidate) {
-    guard isClosed(number, last), number.separator(first) == number.separator(last - 1),
-      Scanner.isCard(number.digits(first, last))
-    else { return }
-    consider(.creditCard, .medium, number.range(first, last), next: last + 1, &best)
+    let digits = number.digits(first, last)
+    guard isClosed(number, last), number.separator(first) == number.separator(last - 1), Scanner.isCard(digits) else {
+      return
+    }
+    // Nobody writes a card with points; many write part numbers so.
+    let isWeak = number.separator(first) == UInt8(ascii: ".") || Scanner.isRareCard(digits)
+    consider(.creditCard, isWeak ? .low : .medium, number.range(first, last), next: last + 1, &best)
   }
 
+  /// Of neighbours whose numbers look alike, and of which some are valid in two countries.
   private mutating func beginsWithSix(_ number: NumberGroups, _ first: Int, _ best: inout Candidate) {
+    sixAndFour(number, first, &best)
     hetu(number, first, &best)
+  }
+
+  private mutating func sixAndFour(_ number: NumberGroups, _ first: Int, _ best: inout Candidate) {
     guard first + 1 < number.count, isClosed(number, first + 1) else { return }
     let digits = number.digits(first, first + 1)
     let range = number.range(first, first + 1)

@@ -165,7 +165,18 @@ public struct Enforcer: ~Copyable {
     {
       return Refusal(.misunderstood(misunderstood), denial)
     }
+    if let absent = absentRelation(of: command, denial) { return Refusal(.absent(absent), denial) }
     return Refusal(.denied, denial)
+  }
+
+  /// What is not there, where masks refuse a command because of nothing else: it may be a masked table that goes by that
+  /// name by now, so that the command does not go out; and the client is told what PostgreSQL would say.
+  private func absentRelation(of command: Command, _ denial: Denial) -> AbsentRelation? {
+    guard case .sql(let detail) = command.detail, detail.statements.count == 1,
+      let absent = detail.statements[0].absent, policy.mayMask,
+      uses.find(command.facts.shape, policy).denial == denial
+    else { return nil }
+    return absent
   }
 
   /// A plain permit: the way of nearly every command.

@@ -41,9 +41,23 @@ extension Grammar {
     }
   }
 
-  private func made(_ kind: Kind, _ sql: String, _ parts: Value...) -> Value {
-    Value(sql: sql, kind: kind, taint: parts.map(\.taint).max() ?? .clean)
+  private mutating func made(_ kind: Kind, _ form: String, _ parts: Value...) -> Value {
+    let taint = parts.map(\.taint).max() ?? .clean
+    // Also where nobody reads the result: whether it fails, or how long it takes, tells something of the value.
+    if taint != .clean, Grammar.tellingForms.contains(where: form.contains) { mayBeRefused = true }
+    var sql = form.replacing("SCHEMA", with: schema)
+    if parts.count > 1 { sql = sql.replacing("#", with: parts[1].sql) }
+    return Value(sql: sql.replacing("@", with: parts[0].sql), kind: kind, taint: taint)
   }
+
+  /// What forms have that fail on some values, compare them, or make as many rows as they say.
+  private static let tellingForms = [
+    "overlay(", "convert_", "regexp_", "xpath(", "path_query", "unistr(", "normalize(", "json_each_text(", "xmltable",
+    "json_to_record", "jsonb_object(", "jsonb_set(", "chr(", "populate_record", "to_number(", "to_hex(", "set_byte(",
+    "array_remove(", "array_append(", "array_cat(", "::numeric", "::float8", "::bigint", "::jsonb", "+ 0", "* 1",
+    "-(@)",
+    "abs(", "div(", "(SELECT u FROM unnest(@)",
+  ]
 
   private static let textForms = [
     "upper(@)", "lower(@)", "reverse(@)", "@ || ''", "substr(@, 1, 9)", "substr(@, 7)", "left(@, 8)", "right(@, -3)",
@@ -91,7 +105,7 @@ extension Grammar {
         "(SELECT b FROM (VALUES (1, (SELECT max(code) FROM SCHEMA.people)), (2, 'x')) AS v(a, b) ORDER BY a LIMIT 1)",
         "(SELECT string_agg(t.c, '') FROM (TABLE SCHEMA.ledger) AS t(a, b, c))",
       ]).replacing("SCHEMA", with: schema)
-      touchesMasked = true
+      mayBeRefused = true
       let value = expression(.text, scope, depth)
       let taint: Taint = form.contains("@") ? value.taint == .clean ? .either : .masked : .masked
       return Value(sql: form.replacing("@", with: "(\(value.sql))"), kind: .text, taint: taint)
@@ -100,13 +114,13 @@ extension Grammar {
       let form = choices.pick([
         "concat(@, #)", "@ || #", "COALESCE(@, #)", "CASE WHEN true THEN @ ELSE # END", "format('%s/%s', @, #)",
       ])
-      return made(.text, form.replacing("@", with: a.sql).replacing("#", with: b.sql), a, b)
+      return made(.text, form, a, b)
     case 9:
       let value = expression(.int, scope, depth)
       let form = choices.pick([
         "(@)::text", "to_char(@, '99999999999999999')", "to_hex((@)::bigint)", "format('%s', @)",
       ])
-      return made(.text, form.replacing("@", with: value.sql), value)
+      return made(.text, form, value)
     case 10:
       let value = expression(choices.pick([.bytes, .list, .json]), scope, depth)
       let form =
@@ -117,7 +131,7 @@ extension Grammar {
         case _:
           choices.pick(["(@) ->> 'k'", "(@)::text", "(@) #>> '{k}'", "jsonb_path_query_first(@, '$.k') #>> '{}'"])
         }
-      return made(.text, form.replacing("@", with: "(\(value.sql))"), value)
+      return made(.text, form, value.enclosed)
     case 11:
       let function = choices.pick(["code_of", "label_of"])
       let argument = scope.first { $0.kind == .int && $0.taint == .clean }.map { "(\($0.sql))::int" } ?? "1"
@@ -125,17 +139,14 @@ extension Grammar {
         sql: "\(schema).\(function)(\(argument))", kind: .text, taint: function == "code_of" ? .masked : .either)
     case _:
       let value = expression(.text, scope, depth)
-      return made(
-        .text, choices.pick(Grammar.textForms).replacing("@", with: "(\(value.sql))").replacing("SCHEMA", with: schema),
-        value)
+      return made(.text, choices.pick(Grammar.textForms), value.enclosed)
     }
   }
 
   private mutating func int(_ scope: [Value], _ depth: Int) -> Value {
     if choices.chance(20) {
       let value = expression(.text, scope, depth)
-      return made(
-        .int, choices.pick(["length(@)", "ascii(@)", "octet_length(@)"]).replacing("@", with: value.sql), value)
+      return made(.int, choices.pick(["length(@)", "ascii(@)", "octet_length(@)"]), value)
     }
     let value = expression(.int, scope, depth)
     let form = choices.pick([
@@ -144,34 +155,33 @@ extension Grammar {
       "to_number((@)::text, '99999999999999999')",
       "(ARRAY[@])[1]", "div((@)::numeric, 1)", "(SELECT v FROM (VALUES (@)) AS t(v))", "((@)::text)::numeric",
     ])
-    return made(.int, form.replacing("@", with: value.sql), value)
+    return made(.int, form, value)
   }
 
   private mutating func bytes(_ scope: [Value], _ depth: Int) -> Value {
     if choices.chance(50) {
       let value = expression(.text, scope, depth)
-      return made(.bytes, "convert_to(\(value.sql), 'UTF8')", value)
+      return made(.bytes, "convert_to(@, 'UTF8')", value)
     }
     let value = expression(.bytes, scope, depth)
     let form = choices.pick([
       "@ || '\\x00'::bytea", "substr(@, 2)", "overlay(@ PLACING '\\x00' FROM 1 FOR 1)", "set_byte(@, 0, 1)",
     ])
-    return made(.bytes, form.replacing("@", with: "(\(value.sql))"), value)
+    return made(.bytes, form, value.enclosed)
   }
 
   private mutating func list(_ scope: [Value], _ depth: Int) -> Value {
     if choices.chance(50) {
       let value = expression(.text, scope, depth)
       return made(
-        .list,
-        choices.pick(["ARRAY[@::text, 'x']", "string_to_array(@, '~')", "regexp_split_to_array(@, '~')"])
-          .replacing("@", with: "(\(value.sql))"), value)
+        .list, choices.pick(["ARRAY[@::text, 'x']", "string_to_array(@, '~')", "regexp_split_to_array(@, '~')"]),
+        value.enclosed)
     }
     let value = expression(.list, scope, depth)
     let form = choices.pick([
       "@ || ARRAY['x']", "array_append(@, 'x')", "array_cat(@, @)", "(@)[1:2]", "array_remove(@, 'plain')",
     ])
-    return made(.list, form.replacing("@", with: "(\(value.sql))"), value)
+    return made(.list, form, value.enclosed)
   }
 
   private mutating func json(_ scope: [Value], _ depth: Int) -> Value {
@@ -180,13 +190,13 @@ extension Grammar {
       let form = choices.pick([
         "jsonb_build_object('k', @)", "to_jsonb(@)", "jsonb_build_array(@)", "json_build_object('a', @)::jsonb",
       ])
-      return made(.json, form.replacing("@", with: "(\(value.sql))"), value)
+      return made(.json, form, value.enclosed)
     }
     let value = expression(.json, scope, depth)
     let form = choices.pick([
       "@ || '{}'::jsonb", "jsonb_strip_nulls(@)", "jsonb_build_object('o', @) -> 'o'", "jsonb_set(@, '{x}', '1')",
     ])
-    return made(.json, form.replacing("@", with: "(\(value.sql))"), value)
+    return made(.json, form, value.enclosed)
   }
 
   // MARK: What decides
@@ -194,7 +204,7 @@ extension Grammar {
   /// A predicate over what is not masked; rarely one over what is.
   mutating func predicate(_ scope: [Value], oracle: Int = 6) -> String {
     if choices.chance(oracle), let value = scope.first(where: { $0.taint == .masked && $0.kind == .text }) {
-      touchesMasked = true
+      mayBeRefused = true
       return choices.pick([
         "@ LIKE 'k%'", "@ > 'm'", "length(@) > 3", "@ = (SELECT max(code) FROM \(schema).people)", "@ ~ '^[a-m]'",
         "@ IN ('a', 'b')", "starts_with(@, 'k')", "@ IS DISTINCT FROM 'x'", "(@ || 'x') BETWEEN 'a' AND 'z'",

@@ -104,7 +104,7 @@ extension Grammar {
     let (a, b) = (plain(depth, kinds), plain(depth, kinds))
     let word = choices.pick(["UNION ALL", "UNION ALL", "UNION ALL", "UNION", "EXCEPT", "INTERSECT"])
     let taints = zip(a.columns, b.columns).map { max($0.taint, $1.taint) }
-    if word != "UNION ALL" { touchesMasked = true }
+    if word != "UNION ALL" { mayBeRefused = true }
     return Query(
       sql: "(\(a.sql)) \(word) (\(b.sql))",
       columns: zip(a.columns, taints).map { Value(sql: $0.sql, kind: $0.kind, taint: $1) })
@@ -163,7 +163,7 @@ extension Grammar {
       "string_agg(DISTINCT @, ',')", "mode() WITHIN GROUP (ORDER BY @)",
       "percentile_disc(0.5) WITHIN GROUP (ORDER BY @)",
     ])
-    if value.taint == .masked, form.contains("WITHIN") || form.contains("DISTINCT") { touchesMasked = true }
+    if value.taint == .masked, form.contains("WITHIN") || form.contains("DISTINCT") { mayBeRefused = true }
     let sorted = order.map { " ORDER BY \($0)" } ?? ""
     var list = [
       Value(sql: form.replacing("@", with: value.sql).replacing("!", with: sorted), kind: .text, taint: value.taint),

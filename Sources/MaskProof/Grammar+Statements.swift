@@ -21,7 +21,7 @@ extension Grammar {
     endsSession: Bool = false
   ) -> ProofStatement {
     ProofStatement(
-      steps: steps, mode: mode, touchesMasked: touchesMasked, isRolledBack: isRolledBack, endsSession: endsSession,
+      steps: steps, mode: mode, mayBeRefused: mayBeRefused, isRolledBack: isRolledBack, endsSession: endsSession,
       choices: [])
   }
 
@@ -87,12 +87,11 @@ extension Grammar {
       " (FORMAT csv, QUOTE '^', ESCAPE '!', DELIMITER ';')",
     ])
     if choices.chance(40) {
-      touchesMasked = true
+      mayBeRefused = true
       let table = choices.pick(["people", "people (code)", "people (id, label)", "people_child", "ledger_1"])
       return made([.init(sql: "COPY \(schema).\(table) TO STDOUT\(options)", columns: nil)])
     }
     let query = select(3)
-    if query.taints.contains(.masked) { touchesMasked = true }
     // Only the plain form is read back.
     return made([.init(sql: "COPY (\(query.sql)) TO STDOUT\(options)", columns: options.isEmpty ? query.taints : nil)])
   }
@@ -118,21 +117,22 @@ extension Grammar {
       ProofStatement.Step(sql: "PREPARE \(name) AS \(query.sql)", columns: nil),
       .init(sql: "EXECUTE \(name)", columns: query.taints), .init(sql: "EXECUTE \(name)", columns: query.taints),
     ]
-    // EXECUTE inside of something is not followed.
-    let isNested = choices.chance(40)
-    if isNested { touchesMasked = true }
-    if isNested, choices.chance(60) {
-      steps.append(.init(sql: "EXPLAIN ANALYZE VERBOSE EXECUTE \(name)", columns: nil))
+    if choices.chance(60) {
+      let options = choices.pick(["ANALYZE VERBOSE", "", "(VERBOSE, FORMAT json)", "(ANALYZE, COSTS off)"])
+      steps.append(.init(sql: "EXPLAIN \(options) EXECUTE \(name)", columns: nil))
     }
-    if isNested {
-      steps.append(.init(sql: "CREATE TEMP TABLE \(fresh("tt")) AS EXECUTE \(name)", columns: nil))
+    if choices.chance(40) {
+      // A copy to where no mask is.
+      if query.taints.contains(where: { $0 != .clean }) { mayBeRefused = true }
+      let table = fresh("tt")
+      steps.append(.init(sql: "CREATE TEMP TABLE \(table) AS EXECUTE \(name)", columns: nil))
+      steps.append(.init(sql: "TABLE \(table)", columns: query.taints))
     }
     return made(steps, endsSession: true)
   }
 
   private mutating func explain(_ mode: ProofStatement.Mode) -> ProofStatement {
     let query = select(3)
-    if query.taints.contains(.masked) { touchesMasked = true }
     let options = choices.pick([
       "(ANALYZE, VERBOSE)", "(ANALYZE, VERBOSE, FORMAT json)", "(VERBOSE)", "", "(ANALYZE, FORMAT xml)",
       "(ANALYZE, FORMAT yaml)",
@@ -142,6 +142,7 @@ extension Grammar {
 
   /// Expressions whose error would tell the value.
   private mutating func failing(_ mode: ProofStatement.Mode) -> ProofStatement {
+    mayBeRefused = true
     let item = relation(choices.pick([0, 5, 6, 11, 2]))
     let value = expression(.text, item.columns, 2)
     let form = choices.pick([
@@ -169,7 +170,7 @@ extension Grammar {
 
   /// Ways around the result: settings, notifications, notices, catalogues, text that is run.
   private mutating func telling() -> ProofStatement {
-    touchesMasked = true
+    mayBeRefused = true
     let secret = "(SELECT code FROM \(schema).people ORDER BY id LIMIT 1)"
     let steps = choices.pick([
       ["SELECT set_config('a.b', SECRET, false)", "SHOW a.b", "SELECT current_setting('a.b', true)"],
@@ -214,7 +215,7 @@ extension Grammar {
 
   /// Copies, definitions, and reading those.
   private mutating func copying() -> ProofStatement {
-    touchesMasked = true
+    mayBeRefused = true
     let query = select(2)
     let name = fresh("tt")
     let steps = choices.pick([

@@ -8,6 +8,8 @@ public struct Grammar: Sendable {
     var sql: String
     var kind: Kind
     var taint: Taint
+
+    var enclosed: Value { Value(sql: "(\(sql))", kind: kind, taint: taint) }
   }
   /// What a query gives: its columns by name.
   struct Query: Sendable {
@@ -36,7 +38,8 @@ public struct Grammar: Sendable {
   private let relations: [Relation]
   /// Names that a WITH query has taken, so that the relation must be named with its schema.
   var shadowed: Set<String> = []
-  var touchesMasked = false
+  /// Whether it tells something of a masked value without showing it, or may: a rule then refuses it.
+  var mayBeRefused = false
   /// Whether something is in sight whose columns are not known from outside.
   var isVague = false
   private var serial = 0
@@ -60,9 +63,7 @@ public struct Grammar: Sendable {
       }
     }
     statement.choices = grammar.choices.made
-    statement.touchesMasked =
-      grammar.touchesMasked || grammar.isVague
-      || statement.steps.contains { $0.columns?.contains(.masked) ?? false }
+    statement.mayBeRefused = grammar.mayBeRefused || grammar.isVague
     return statement
   }
 
@@ -74,7 +75,7 @@ public struct Grammar: Sendable {
     let query = grammar.select(3)
     let isRenamed = grammar.choices.chance(30)
     let names = query.columns.enumerated().map { isRenamed ? "n\($0.offset)" : $0.element.sql }
-    let isVague = grammar.isVague || grammar.touchesMasked
+    let isVague = grammar.isVague || grammar.mayBeRefused
     var relation = Relation(name: name, columns: [])
     relation.columns = zip(names, query.columns).map {
       ($0, $1.kind, isVague && $1.taint == .clean ? .either : $1.taint)
@@ -196,7 +197,7 @@ public struct Grammar: Sendable {
         sql: "generate_series(1, 3) \(alias)", columns: [Value(sql: alias, kind: .int, taint: .clean)], row: nil)
     case 4 where !outer.isEmpty:
       let value = expression(.list, outer, depth - 1)
-      if value.taint == .masked { touchesMasked = true }
+      if value.taint == .masked { mayBeRefused = true }
       return Item(
         sql: "unnest(\(value.sql)) AS \(alias)(u)",
         columns: [Value(sql: "\(alias).u", kind: .text, taint: value.taint)], row: nil)
@@ -209,7 +210,7 @@ public struct Grammar: Sendable {
         ], row: alias)
     case 6 where !outer.isEmpty:
       let value = expression(.json, outer, depth - 1)
-      if value.taint == .masked { touchesMasked = true }
+      if value.taint == .masked { mayBeRefused = true }
       return Item(
         sql:
           "jsonb_each_text(CASE jsonb_typeof(to_jsonb(1)) WHEN 'number' THEN jsonb_build_object('k', \(value.sql)) END)"
@@ -262,7 +263,7 @@ public struct Grammar: Sendable {
         columns: columns, star: columns, row: alias)
     case 3:
       // A masked column is compared.
-      touchesMasked = true
+      mayBeRefused = true
       return Item(
         sql: "\(name("people")) \(a) \(side)JOIN \(name("v_renamed")) \(b) ON \(a).code = \(b).secret", columns: people,
         row: a)
@@ -272,7 +273,7 @@ public struct Grammar: Sendable {
       // An outer join takes the column of one side alone.
       let taint: Taint = side.hasPrefix("FULL") || side.hasPrefix("RIGHT") ? .masked : .either
       let merged = Value(sql: "\(alias).x", kind: .text, taint: taint)
-      touchesMasked = true
+      mayBeRefused = true
       return Item(
         sql:
           "((SELECT label AS x FROM \(name("people"))) \(a) \(side)JOIN (SELECT code AS x FROM \(name("ledger"))) \(b) "

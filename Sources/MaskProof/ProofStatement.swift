@@ -45,8 +45,8 @@ public struct ProofStatement: Sendable {
   }
   public var steps: [Step]
   public var mode: Mode
-  /// Whether any masked column is named, by whatever way.
-  public var touchesMasked: Bool
+  /// Whether it tells something of a masked value without showing it, or may. What does not is masked, and never refused.
+  public var mayBeRefused: Bool
   /// Whether it runs inside a transaction that is rolled back.
   public var isRolledBack: Bool
   /// Whether it leaves something in the session, which ends with it.

@@ -38,8 +38,8 @@ enum BuiltinFunctionNames {
     table_to_xml_and_xmlschema table_to_xmlschema ts_rewrite ts_stat
     """
   static let composite = """
-    aclexplode json_each json_each_text json_to_record json_to_recordset jsonb_each jsonb_each_text jsonb_to_record
-    jsonb_to_recordset pg_available_extension_versions pg_available_extensions pg_config pg_control_checkpoint
+    aclexplode json_each json_each_text json_populate_record json_populate_recordset json_to_record json_to_recordset
+    jsonb_each jsonb_each_text jsonb_populate_record jsonb_populate_recordset jsonb_to_record jsonb_to_recordset pg_available_extension_versions pg_available_extensions pg_config pg_control_checkpoint
     pg_control_init pg_control_recovery pg_control_system pg_cursor pg_extension_update_paths
     pg_get_backend_memory_contexts pg_get_catalog_foreign_keys pg_get_keywords pg_get_multixact_members
     pg_get_object_address pg_get_publication_tables pg_get_replication_slots pg_get_shmem_allocations

@@ -130,16 +130,46 @@ public enum SQLAnalyzer {
       // CURSOR_OPT_HOLD (parsenodes.h).
       traits.declaresHold = options != 0 && (Int(tape.text(options)) ?? 0) & 0x20 != 0
     case .fetchStmt: traits.fetches = tape.text(node, .portalname)
-    case .executeStmt:
+    case .executeStmt, .explainStmt, .createTableAsStmt:
+      guard let (execute, form) = execution(node, tape) else { return nil }
       var walk = StatementWalk(tape: tape, source: text, functions: functions, names: names)
-      var statement = walk.runParts(of: node)
+      var statement = walk.runParts(of: execute)
       if walk.isTooDeep { return nil }
-      statement.lineage = arguments(of: node, walk)
-      traits.executes = tape.text(node, .name)
-      return .sum([(statement, walk)])
+      statement.lineage = arguments(of: execute, walk)
+      var walks = [(statement, walk)]
+      if execute != node {
+        // What stands around it; arguments are worked out even where nothing else is run.
+        var around = StatementWalk(tape: tape, source: text, functions: functions, names: names)
+        around.opensExecute = true
+        var whole = around.run(node)
+        if around.isTooDeep { return nil }
+        whole.lineage = .none
+        walks.append((whole, around))
+      }
+      traits.executes = tape.text(execute, .name)
+      var part = Analysis.Part.sum(walks)
+      part.execution = form
+      return part
     default: break
     }
     return nil
+  }
+
+  /// The EXECUTE that a statement is, or that it explains or stores the rows of; nil for any other.
+  private static func execution(_ node: UInt32, _ tape: Tape) -> (node: UInt32, form: Analysis.Part.Execution)? {
+    var node = node
+    var form = Analysis.Part.Execution()
+    if tape.kind(node) == .explainStmt {
+      form.kind = .explain
+      form.plan = LineageWalk.runs(explain: node, tape) ? .shown : .only
+      node = tape.child(node, .query)
+    }
+    if node != 0, tape.kind(node) == .createTableAsStmt {
+      if form.plan == nil { form.kind = .create }
+      form.isStored = true
+      node = tape.child(node, .query)
+    }
+    return node != 0 && tape.kind(node) == .executeStmt ? (node, form) : nil
   }
 
   /// Where the arguments of an EXECUTE come from.

@@ -16,7 +16,8 @@ public struct SessionTraits: Hashable, Sendable {
   public var definesRoutines = RoutineNames.none
   /// The name in a text that is one PREPARE and nothing else.
   public var prepares: String?
-  /// The name in a text that is one EXECUTE and nothing else; its effects are unknown to whoever does not know the name.
+  /// The name in a text that is one EXECUTE, or one EXPLAIN or CREATE TABLE AS of it, and nothing else; its effects are
+  /// unknown to whoever does not know the name.
   public var executes: String?
   /// The cursor in a text that is one DECLARE and nothing else.
   public var declares: String?

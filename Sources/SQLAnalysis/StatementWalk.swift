@@ -55,6 +55,8 @@ struct StatementWalk {
   var traits = SessionTraits()
   /// Kinds of the statements in views and routines that it runs.
   var inheritedKinds: Set<SQLStatement.Kind> = []
+  /// Of an EXECUTE only the arguments are looked at: what it runs is known from elsewhere.
+  var opensExecute = false
   /// Plain EXPLAIN: planned, not run.
   var isPlanned = false
   /// It changes a system catalogue by itself.
@@ -211,6 +213,9 @@ extension StatementWalk {
   /// A statement of which the kind of node tells all but names and expressions.
   private mutating func plain(_ item: Item, _ rule: StatementRule) {
     kinds.insert(rule.kind)
+    if opensExecute, tape.kind(item.node) == .executeStmt {
+      return pushChildren(of: item.node, Item(node: 0, tables: item.tables))
+    }
     effects.formUnion(rule.effects)
     let kind = tape.kind(item.node)
     if kind == .fetchStmt { traits.fetchedCursors.append(tape.text(item.node, .portalname) ?? "") }

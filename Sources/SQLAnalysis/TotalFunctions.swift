@@ -29,13 +29,13 @@ enum TotalFunctions {
     count min max sum avg string_agg array_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or every
     xmlagg first_value last_value lag lead
     ceil ceiling floor sign pg_typeof pg_column_size num_nulls num_nonnulls cardinality array_ndims array_to_string
-    host family masklen text varchar bpchar name age isfinite hashtext unnest string_to_array array_dims
+    host family masklen text varchar bpchar name age isfinite hashtext unnest string_to_array array_dims textcat
     """
 
   /// How long, from where and into which form the others say.
   private static let first = """
     substr substring left right lpad rpad split_part to_char round trunc array_length array_lower array_upper encode
-    nth_value
+    nth_value repeat
     """
 
   /// The first says what is wanted of it.

@@ -2,7 +2,7 @@ import AccessModel
 import Detection
 import NIOCore
 
-/// Where a rule looks at contents: rows, COPY to the client, results of functions, and the words of errors.
+/// Where a rule looks at contents: rows, COPY to the client, results of functions, notifications, and the words of errors.
 extension PostgresSession {
   /// Whether rows are looked at, by column or by content.
   var looksAtRows: Bool { maskable || contents != nil }
@@ -62,6 +62,30 @@ extension PostgresSession {
     backend.drop(header)
     var frame = ByteBuffer()
     FunctionCallResponse(value: nil).encode(into: &frame)
+    backend.inject(frame)
+  }
+}
+
+extension PostgresSession {
+  /// What somebody, perhaps in another session, said by NOTIFY: the payload is text. The channel is one that the client
+  /// named itself.
+  mutating func takeNotification(_ header: FrameHeader) throws(ProtocolError) {
+    beginProgressIfNeeded()
+    let mask = contents.flatMap {
+      SpanMask($0, key: maskKey, type: .text(isPadded: false), isBinary: false, label: .none)
+    }
+    var notification = try NotificationResponse.decode(try backend.body(of: header))
+    let hidden = notification.payload.withUnsafeReadableBytes { bytes -> [UInt8]? in
+      guard let mask else { return nil }
+      let findings = mask.findings(bytes)
+      // There is no NULL: all of it goes.
+      return findings.isEmpty ? nil : mask.hidden(bytes, findings) ?? []
+    }
+    guard let hidden else { return backend.pass(header) }
+    backend.drop(header)
+    notification.payload = ByteBuffer(bytes: hidden)
+    var frame = ByteBuffer()
+    notification.encode(into: &frame)
     backend.inject(frame)
   }
 }

@@ -78,6 +78,7 @@ extension PostgresSession {
     case BackendTag.copyDone where copyMask != nil: try endCopy(header)
     case BackendTag.noticeResponse where looksAtRows: try takeNotice(header, try backend.body(of: header))
     case BackendTag.functionCallResponse where contents != nil: try takeFunctionResult(header)
+    case BackendTag.notificationResponse where contents != nil: try takeNotification(header)
     case BackendTag.copyOutResponse, BackendTag.copyDone, BackendTag.functionCallResponse, BackendTag.noticeResponse,
       BackendTag.notificationResponse:
       beginProgressIfNeeded()

@@ -225,6 +225,10 @@ extension ErrorFields {
       self.init(
         severity: "ERROR", code: "42601", message: message,
         hint: "The gateway reads SQL with the grammar of PostgreSQL 15.", position: position > 0 ? position : nil)
+    case .absent(let relation):
+      self.init(
+        severity: "ERROR", code: "42P01", message: "relation \"\(relation.name)\" does not exist",
+        position: relation.position)
     case .misunderstood(.tooLong(let limit)):
       self.init(
         severity: "ERROR", code: "54001", message: "statement too long for the gateway to decide",

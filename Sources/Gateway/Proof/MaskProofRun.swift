@@ -176,7 +176,7 @@ extension MaskProofReport {
     if outcome.isExposing {
       exposing += 1
       if outcome.end == .passed { masked += 1 }
-    } else if outcome.end == .passed, !statement.touchesMasked {
+    } else if outcome.end == .passed, !statement.mayBeRefused {
       clean += 1
     }
     if let excess = outcome.excess {

@@ -43,11 +43,11 @@ final class MaskTrial {
       outcome.excess = outcome.excess ?? verdict.excess
       outcome.isExposing = outcome.isExposing || verdict.isExposing
     }
-    if case .refused = end, !statement.touchesMasked, MaskTrial.end(of: theirs) == .passed {
-      outcome.excess = mine.compactMap(\.message).last ?? "refused"
+    if case .refused = end, !statement.mayBeRefused, MaskTrial.end(of: theirs) == .passed {
+      outcome.excess = mine.lazy.compactMap(\.reason).first ?? "refused"
     }
     if case .failed(let code) = end, MaskTrial.end(of: theirs) == .passed {
-      outcome.excess = "it fails with \(code) under the mask alone: \(mine.compactMap(\.message).last ?? "")"
+      outcome.excess = "it fails with \(code) under the mask alone: \(mine.lazy.compactMap(\.reason).first ?? "")"
     }
     return outcome
   }

@@ -13,12 +13,22 @@ struct ProofAnswer {
   var copied: [UInt8] = []
   var code: String?
   var message: String?
+  /// Why, where it was the gateway that refused it.
+  var detail: String?
 
   /// What was copied as text, read as rows.
   var copiedRows: [[[UInt8]?]] {
     copied.split(separator: UInt8(ascii: "\n")).map { line in
       line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
         .map { Array($0) == Array("\\N".utf8) ? nil : Array($0) }
+    }
+  }
+
+  /// What failed, in words for a report.
+  var reason: String? {
+    message.map { message in
+      guard isRefused, let detail else { return message }
+      return "\(message): \(detail)"
     }
   }
 
@@ -109,7 +119,10 @@ final class ProofClient {
         answer.words.append(Array(body.readableBytesView))
         guard case .errorResponse(let fields) = try BackendMessage.decode(tag: tag, body) else { continue }
         answer.code = answer.code ?? fields[ErrorFields.sqlState]
-        answer.message = answer.message ?? fields[ErrorFields.message]
+        if answer.message == nil {
+          answer.message = fields[ErrorFields.message]
+          answer.detail = fields[ErrorFields.detail]
+        }
       case UInt8(ascii: "Z"): return
       case _: answer.words.append(Array(body.readableBytesView))
       }

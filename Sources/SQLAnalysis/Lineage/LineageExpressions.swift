@@ -206,10 +206,13 @@ extension LineageWalk {
     }
     let name = tape.text(last)
     let schema = parts.count > 1 ? tape.text(parts[parts.count - 2]) : nil
-    let (carried, use) = call(schema, name, isTelling: !unnestsRows(part.node, name))
+    let isAsLong = unnestsRows(part.node, name)
+    let (carried, use) = call(schema, name, isTelling: !isAsLong)
     take(carried, part.use.subtracting(.rows), &value)
-    let outer = part.use.contains(.rows) ? part.use.subtracting(.rows).union(.predicate) : part.use
-    let total = schema == nil || schema == "pg_catalog" ? TotalFunctions.arguments(name) : nil
+    var outer = part.use.subtracting(.rows)
+    if part.use.contains(.rows), !isAsLong { outer.formUnion(.predicate) }
+    var total = schema == nil || schema == "pg_catalog" ? TotalFunctions.arguments(name) : nil
+    if name == "format", schema == nil || schema == "pg_catalog", formatsPlainly(part.node) { total = .rest }
     for child in tape.children(part.node) where tape[child].field != .funcname {
       if tape[child].field == .args, !use.contains(.predicate) {
         push(arguments: child, outer.union(use), total, &work)
@@ -234,6 +237,27 @@ extension LineageWalk {
         }
       work.append(Part(node: argument, use: isPlain ? use : use.union(.predicate)))
     }
+  }
+
+  /// True for format with a constant of nothing but `%s`, `%L` and `%%`, perhaps with positions: no value makes it fail.
+  private func formatsPlainly(_ call: UInt32) -> Bool {
+    let arguments = tape.child(call, .args)
+    guard arguments != 0, let first = tape.children(arguments).first(where: { _ in true }), tape.kind(first) == .aConst,
+      let text = tape.text(tape.child(first, .sval), .sval)
+    else { return false }
+    var rest = text.utf8[...]
+    while let start = rest.firstIndex(of: UInt8(ascii: "%")) {
+      rest = rest[start...].dropFirst()
+      let digits = rest.prefix { $0 &- 0x30 < 10 }
+      rest = rest[digits.endIndex...]
+      if !digits.isEmpty {
+        guard rest.first == UInt8(ascii: "$") else { return false }
+        rest = rest.dropFirst()
+      }
+      guard let kind = rest.first, "sL%".utf8.contains(kind) else { return false }
+      rest = rest.dropFirst()
+    }
+    return true
   }
 
   /// True for unnest of an array that has an element for each row or each term, whatever these hold.

@@ -66,8 +66,24 @@ extension LineageWalk {
       if candidates.count == 1, own == nil {
         return named(rows(of: candidates[0]), alias, name, schema: candidates[0].schema)
       }
+      noteAbsence(of: node, schema, name, isThere: !candidates.isEmpty || own != nil)
       return named(SourceRows(rest: rest(schema, name, candidates)), alias, name, schema: schema)
     }
+  }
+
+  /// Notes a name that nothing goes by. PostgreSQL's own relations are not all in the catalogue that is read.
+  private mutating func noteAbsence(of node: UInt32, _ schema: String?, _ name: String, isThere: Bool) {
+    guard absent == nil, !isThere, !mayHaveMade, schema?.hasPrefix("pg_") != true, schema != "information_schema",
+      schema != nil || !name.hasPrefix("pg_")
+    else { return }
+    absent = node
+  }
+
+  /// A name as the text has it, and where.
+  func named(_ node: UInt32, in text: String) -> AbsentRelation {
+    let name = [tape.text(node, .schemaname), tape.text(node, .relname)].compactMap { $0 }.joined(separator: ".")
+    let before = text.utf8.prefix(tape.location(node) ?? 0)
+    return AbsentRelation(name: name, position: String(decoding: before, as: UTF8.self).unicodeScalars.count + 1)
   }
 
   /// Columns of a relation that is not in the catalogue, or is one of several.

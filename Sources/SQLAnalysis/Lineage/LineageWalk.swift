@@ -23,6 +23,8 @@ struct LineageWalk {
   var isTooDeep = false
   /// How a COPY to the client writes its rows.
   var copyTerms: CopyTerms?
+  /// The first name of a relation that nothing goes by.
+  var absent: UInt32?
 
   init(_ walk: StatementWalk, _ names: NameContext, mayHaveMade: Bool = false) {
     tape = walk.tape
@@ -97,14 +99,18 @@ struct LineageWalk {
     let inner = tape.child(node, .query)
     let rows = query(inner, nil)
     if tape.kind(inner) == .createTableAsStmt { copies.formUnion(query(tape.child(inner, .query), nil).all) }
-    let runs = (tape.has(node, .options) ? Array(tape.children(tape.child(node, .options))) : [])
-      .contains { tape.text($0, .defname)?.lowercased() == "analyze" }
-    guard runs else {
+    guard LineageWalk.runs(explain: node, tape) else {
       touched.formUnion(rows.all)
       return StatementLineage(outputs: [.constant])
     }
     let all = rows.all.union(predicates).union(copies).union(touched)
     return StatementLineage(outputs: [ValueSource(all)], result: all)
+  }
+
+  /// Whether an EXPLAIN may run what it explains, whatever the option's argument says.
+  static func runs(explain node: UInt32, _ tape: Tape) -> Bool {
+    let options = tape.child(node, .options)
+    return options != 0 && tape.children(options).contains { tape.text($0, .defname)?.lowercased() == "analyze" }
   }
 
   private mutating func copy(_ node: UInt32) -> StatementLineage {

@@ -90,6 +90,8 @@ extension Analysis {
     var traits = SessionTraits()
     /// Of all statements together.
     var lineage = StatementLineage.none
+    /// What an EXECUTE is part of.
+    var execution = Execution()
 
     static func sum(_ walks: [(SQLStatement, StatementWalk)]) -> Part {
       var part = Part()
@@ -105,38 +107,6 @@ extension Analysis {
       }
       return part
     }
-  }
-
-  /// What running the prepared statement that this text names does, given the text by which it was made: the one PREPARE
-  /// of that name, or the text that the protocol gave the name to. nil when this is no lone EXECUTE.
-  public func executing(_ prepared: Analysis) -> Analysis? {
-    guard let name = traits.executes, let arguments, prepared.traits.prepares ?? name == name,
-      prepared.detail.misunderstood == nil
-    else { return nil }
-    var traits = SessionTraits()
-    traits.inherit(arguments.traits)
-    traits.inherit(prepared.traits)
-    traits.context = self.traits.context
-    let effects = prepared.effects.union(arguments.effects)
-    let footprint = prepared.footprint.union(arguments.footprint)
-    let kinds = prepared.detail.statements.reduce(into: arguments.kinds.union([.execute])) { $0.formUnion($1.kinds) }
-    let predicates = prepared.detail.statements.map(\.predicate) + [arguments.predicate]
-    let predicate =
-      predicates.contains(.absent)
-      ? SQLStatement.Predicate.absent : predicates.contains(.present) ? .present : .notApplicable
-    var lineage = prepared.detail.statements.count == 1 ? prepared.detail.statements[0].lineage : .unresolved
-    lineage.predicates.formUnion(arguments.lineage.result)
-    lineage.predicates.formUnion(arguments.lineage.predicates)
-    lineage.copies.formUnion(arguments.lineage.copies)
-    lineage.touched.formUnion(arguments.lineage.touched)
-    lineage.predicates.formUnion(arguments.lineage.tests)
-    let called = prepared.detail.statements.reduce(into: arguments.functions) { $0.formUnion($1.functions) }
-    let statement = SQLStatement(
-      kind: .execute, effects: effects, footprint: footprint, predicate: predicate, kinds: kinds, lineage: lineage,
-      functions: called)
-    return Analysis(
-      text: text, effects: effects, footprint: footprint, detail: SQLDetail(statements: [statement]),
-      settings: arguments.settings + prepared.settings, traits: traits)
   }
 }
 
@@ -195,6 +165,7 @@ extension SQLAnalyzer {
     var lineage = LineageWalk(walk, names, mayHaveMade: mayHaveMade)
     statement.lineage = lineage.run(node, statement)
     statement.copy = lineage.copyTerms
+    statement.absent = lineage.absent.map { lineage.named($0, in: walk.source) }
   }
 
   /// What the statements of a routine's body do together.

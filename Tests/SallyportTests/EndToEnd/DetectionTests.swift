@@ -54,6 +54,11 @@ struct EndToEndContentMaskTests {
         connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
         connection.execute("DO $$ BEGIN RAISE NOTICE 'badge EMP-12345'; END $$")
         expect(notices == ["badge ****"], str(notices))
+        # What somebody notifies, in a session that is not looked at.
+        connection.execute("LISTEN alerts")
+        direct.execute("SELECT pg_notify('alerts', 'card 4111 1111 1111 1111 of EMP-12345'), pg_notify('alerts', 'plain')")
+        told = [(n.channel, n.payload) for n in connection.notifies(timeout=10, stop_after=2)]
+        expect(told == [("alerts", "card **** of ****"), ("alerts", "plain")], str(told))
         expect(connection.execute("SELECT 'EMP-54321 ' || repeat('y', 100000)").fetchone()[0].startswith("**** yyy"), "expression")
         """,
         ["host=127.0.0.1 port=\(cluster.port) dbname=\(database) user=app password=\(cluster.password("app"))"])

@@ -75,6 +75,11 @@ struct EndToEndMaskTests {
       for answer in seen.components(separatedBy: "<<<") {
         #expect(database.leaks(in: answer) == [], "\(answer)")
       }
+      let others = try throughAsyncpg(list, gateway)
+      #expect(others.components(separatedBy: "<<<").count > single.count)
+      for answer in others.components(separatedBy: "<<<") {
+        #expect(database.leaks(in: answer) == [], "\(answer)")
+      }
       for line in gateway.log.split(separator: "\n") {
         #expect(database.leaks(in: String(line)) == [], "\(line)")
       }
@@ -82,6 +87,41 @@ struct EndToEndMaskTests {
         #expect(database.leaks(in: record.text ?? "") == [], "\(record)")
       }
     }
+  }
+
+  /// Each line of a file, prepared, in binary and twice; what comes back in whatever words.
+  private func throughAsyncpg(_ list: String, _ gateway: GatewayProcess) throws -> String {
+    let token = try gateway.token("ana")
+    return try python(
+      gateway.dsn("ana", token),
+      """
+      import asyncio, asyncpg, io
+
+      async def tries():
+          c = await asyncpg.connect(dsn=None, host="127.0.0.1", port=int(sys.argv[3]), user="ana", password=sys.argv[4],
+                                    database="shop", ssl=False)
+          c.add_log_listener(lambda _, message: print(message.as_dict() if hasattr(message, "as_dict") else vars(message)))
+          for line in open(sys.argv[2]):
+              text = line.rstrip().rstrip(";")
+              print("<<<", text)
+              for turn in range(2):
+                  try:
+                      if text.startswith("COPY ("):
+                          out = io.BytesIO()
+                          await c.copy_from_query(text[6:text.rindex(") TO STDOUT")], output=out, format=("binary", "csv")[turn])
+                          print(out.getvalue())
+                          continue
+                      statement = await c.prepare(text)
+                      for _ in range(2):
+                          for row in await statement.fetch():
+                              print(*(value for value in row.values()), row)
+                  except asyncpg.PostgresError as error:
+                      print(error.as_dict())
+                  except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
+                      print(type(error), error)
+          await c.close()
+      asyncio.run(tries())
+      """, [list, "\(gateway.port)", token], within: 120)
   }
 
   @Test("what would tell a masked value without showing it is refused by the rule")
@@ -164,6 +204,12 @@ struct EndToEndMaskTests {
     }
   }
 
+  /// What is not there the gateway may say itself, and not where in PostgreSQL's source that was found.
+  private func told(_ answer: String) -> String {
+    guard answer.contains("42P01") else { return answer }
+    return answer.split(separator: "\n").filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "\n")
+  }
+
   @Test("what masks do not concern comes back as PostgreSQL says it, byte for byte")
   func keeps() throws {
     let database = try MaskDatabase.create()
@@ -175,7 +221,7 @@ struct EndToEndMaskTests {
         "host=127.0.0.1 port=\(cluster.port) dbname=\(database.name) user=app password=\(cluster.password("app"))",
         lines)
       for (index, line) in lines.enumerated() {
-        #expect(masked[index] == plain[index], "\(line)")
+        #expect(told(masked[index]) == told(plain[index]), "\(line)")
         #expect(!plain[index].isEmpty, "\(line) says nothing")
       }
     }

@@ -331,12 +331,36 @@ struct SQLPreparedTests {
   @Test func onlyLoneStatementsCount() {
     #expect(SQLAnalyzer.analyze("SELECT 1; PREPARE p AS SELECT 1").traits.prepares == nil)
     #expect(SQLAnalyzer.analyze("EXECUTE p; SELECT 1").traits.executes == nil)
-    #expect(SQLAnalyzer.analyze("EXPLAIN EXECUTE p").traits.executes == nil)
-    #expect(SQLAnalyzer.analyze("CREATE TABLE t AS EXECUTE p").traits.executes == nil)
+    #expect(SQLAnalyzer.analyze("EXPLAIN EXECUTE p; SELECT 1").traits.executes == nil)
+    #expect(SQLAnalyzer.analyze("EXPLAIN SELECT 1").traits.executes == nil)
     let other = SQLAnalyzer.analyze("PREPARE q AS SELECT 1")
     #expect(SQLAnalyzer.analyze("EXECUTE p").executing(other) == nil)
     #expect(SQLAnalyzer.analyze("EXECUTE p").executing(SQLAnalyzer.analyze("SELECT 1"))?.effects == .read)
     #expect(SQLAnalyzer.analyze("SELECT 1").executing(SQLAnalyzer.analyze("PREPARE p AS SELECT 1")) == nil)
+  }
+
+  @Test("EXPLAIN and CREATE TABLE AS of an EXECUTE do what they would do to what was prepared")
+  func executedInside() throws {
+    let prepared = SQLAnalyzer.analyze("PREPARE p (int) AS DELETE FROM customers")
+    for (text, kind, effects, footprint) in [
+      ("EXPLAIN EXECUTE p(1)", SQLStatement.Kind.explain, Effects.read, "customers:read"),
+      ("EXPLAIN ANALYZE EXECUTE p(1)", .explain, .write, "customers:write"),
+      ("CREATE TABLE t AS EXECUTE p(1)", .create, [.write, .define], "customers:write t:write,define"),
+      ("EXPLAIN CREATE TABLE t AS EXECUTE p(1)", .explain, .read, "customers:read t:read"),
+    ] {
+      let analysis = SQLAnalyzer.analyze(text)
+      #expect(analysis.traits.executes == "p" && analysis.effects.isUnknown, "\(text)")
+      let run = try #require(analysis.executing(prepared), "\(text)")
+      #expect(run.effects == effects, "\(text): \(run.effects)")
+      #expect(run.footprint.description == footprint, "\(text): \(run.footprint)")
+      #expect(run.detail.statements.map(\.kind) == [kind], "\(text)")
+      #expect(run.detail.statements[0].kinds.isSuperset(of: [.execute, .prepare, .delete]), "\(text)")
+    }
+    // Arguments are worked out whatever becomes of the rest.
+    let planned = try #require(SQLAnalyzer.analyze("EXPLAIN EXECUTE p(evil())").executing(prepared))
+    #expect(planned.effects.isUnknown && planned.footprint == .everything)
+    let other = SQLAnalyzer.analyze("PREPARE q AS SELECT 1")
+    #expect(SQLAnalyzer.analyze("EXPLAIN EXECUTE p").executing(other) == nil)
   }
 
   @Test func argumentsOfAnExecuteCount() throws {
