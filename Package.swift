@@ -56,7 +56,8 @@ let package = Package(
     .target(
       name: "Postgres",
       dependencies: [
-        "AccessModel", "Detection", "SQLAnalysis", "Identity", .product(name: "NIOCore", package: "swift-nio"),
+        "AccessModel", "Detection", "SQLAnalysis", "Identity", "CSodium",
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ],

@@ -1,6 +1,8 @@
 /// How a sensitive value is replaced. Ordered by how much it reveals: the less revealing of two masks wins.
 public enum Mask: Hashable, Sendable {
   case null
+  /// Redacted, and where there is NULL, too: of what is computed, that it is NULL can tell what it was computed of.
+  case conceal
   case redact
   case fixed(String)
   /// A keyed hash in the shape of the type: equal values stay equal, and nothing else is told.
@@ -38,12 +40,13 @@ public enum Mask: Hashable, Sendable {
   public var revelation: Int {
     switch self {
     case .null: 0
-    case .redact: 1
-    case .fixed: 2
-    case .hash: 3
-    case .tokenize: 4
-    case .bucket: 5
-    case .partial: 6
+    case .conceal: 1
+    case .redact: 2
+    case .fixed: 3
+    case .hash: 4
+    case .tokenize: 5
+    case .bucket: 6
+    case .partial: 7
     }
   }
 
@@ -63,7 +66,7 @@ public enum Mask: Hashable, Sendable {
   public var name: String {
     switch self {
     case .null: "null"
-    case .redact: "redact"
+    case .redact, .conceal: "redact"
     case .fixed: "fixed"
     case .hash: "hash"
     case .tokenize: "tokenize"

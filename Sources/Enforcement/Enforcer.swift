@@ -152,7 +152,9 @@ public struct Enforcer: ~Copyable {
     case .unsafe(let reason): return Denial(rule: "gateway", reason: reason)
     // What nobody can name, such as FunctionCall, may answer in a form that masks are not applied to.
     case .opaque(let what) where policy.mayMask:
-      return Denial(rule: "masking", reason: "\(what) cannot be masked, and masks apply to you on this connection")
+      return Denial(
+        rule: "masking",
+        reason: "what this does cannot be told, and masks apply to you on this connection: \(what)")
     case nil, .syntax, .tooDeep, .notText, .opaque: break
     }
     return nil

@@ -54,7 +54,8 @@ extension Grammar {
   private static let tellingForms = [
     "overlay(", "convert_", "regexp_", "xpath(", "path_query", "unistr(", "normalize(", "json_each_text(", "xmltable",
     "json_to_record", "jsonb_object(", "jsonb_set(", "chr(", "populate_record", "to_number(", "to_hex(", "set_byte(",
-    "array_remove(", "array_append(", "array_cat(", "::numeric", "::float8", "::bigint", "::jsonb", "+ 0", "* 1",
+    "string_to_array(", "|| ARRAY[", "array_remove(", "array_append(", "array_cat(", "::numeric", "::float8",
+    "::bigint", "::jsonb", "+ 0", "* 1",
     "-(@)",
     "abs(", "div(", "(SELECT u FROM unnest(@)",
   ]

@@ -45,10 +45,14 @@ extension Grammar {
     if kinds == nil, let clean = from.scope.first(where: { $0.taint == .clean }) { values.append(clean) }
     let names = outputNames(values.count)
     let list = zip(values, names).map { "\($0.sql) AS \($1)" }.joined(separator: ", ")
+    // By its bare name it may be an output that is meant.
     let distinct = kinds == nil && choices.chance(6) ? from.scope.first { $0.taint == .clean && $0.kind == .int } : nil
     var sql = "SELECT \(distinct.map { "DISTINCT ON (\($0.sql)) " } ?? "")\(list) FROM \(from.sql)"
     if choices.chance(40) { sql += " WHERE \(predicate(from.scope))" }
-    if let distinct { sql += " ORDER BY \(distinct.sql)" }
+    if let distinct {
+      sql += " ORDER BY \(distinct.sql)"
+      if names.contains(distinct.sql) { mayBeRefused = true }
+    }
     let columns = zip(values, names).map { Value(sql: $1, kind: $0.kind, taint: $0.taint) }
     // Which row of those alike comes first is not said.
     return Query(
@@ -95,6 +99,8 @@ extension Grammar {
       "json_strip_nulls(to_json(@))::text",
     ])
     let taint = item.columns.map(\.taint).max() ?? .clean
+    // As many rows as it has keys.
+    if taint != .clean, form.contains("json_each_text") { mayBeRefused = true }
     return Value(
       sql: form.replacing("@", with: row), kind: .text, taint: taint == .masked ? .masked : .either)
   }

@@ -122,11 +122,12 @@ extension Grammar {
       steps.append(.init(sql: "EXPLAIN \(options) EXECUTE \(name)", columns: nil))
     }
     if choices.chance(40) {
-      // A copy to where no mask is.
-      if query.taints.contains(where: { $0 != .clean }) { mayBeRefused = true }
+      // A copy to where no mask is, or a definition over a table with one (DECISIONS 18).
+      mayBeRefused = true
       let table = fresh("tt")
       steps.append(.init(sql: "CREATE TEMP TABLE \(table) AS EXECUTE \(name)", columns: nil))
-      steps.append(.init(sql: "TABLE \(table)", columns: query.taints))
+      // Columns that nobody has listed are not told apart until it is committed.
+      steps.append(.init(sql: "TABLE \(table)", columns: query.taints.map { $0 == .clean ? .either : $0 }))
     }
     return made(steps, endsSession: true)
   }

@@ -70,14 +70,14 @@ struct ScopedMask: Sendable, Hashable {
       // The ends of an expression are not the ends of the column, so `partial` would let the hidden part out:
       // substr(ssn, 1, 4) keeps its last four.
       if let source = column.source { return mask(for: source, touching: footprint) }
-      return mayReach(footprint) ? mask.merged(with: .redact) : nil
+      return mayReach(footprint) ? mask.merged(with: .conceal) : nil
     }
   }
 
-  /// What a value becomes that comes from there: only one that is passed on as it stands keeps its ends.
+  /// What a value becomes that comes from there: only one that is passed on as it stands keeps its ends, and its NULLs.
   private func mask(for source: ValueSource, touching footprint: Footprint) -> Mask? {
     guard mayReach(source.columns, touching: footprint) else { return nil }
-    return source.isCopy ? mask : mask.merged(with: .redact)
+    return source.isCopy ? mask : mask.merged(with: .conceal)
   }
 }
 

@@ -31,6 +31,9 @@ public struct MissingColumn: Hashable, Sendable {
 }
 
 extension ScopedPolicy {
+  /// Names of the mask rules that concern this person here, in the order of the document.
+  public var maskNames: [String] { masks.filter { !$0.isShadow }.map(\.name) }
+
   /// Columns that masks name whole, without a pattern.
   public var wholeColumns: [MissingColumn] {
     masks.filter { !$0.isShadow }.flatMap { mask in mask.whole.map { MissingColumn(rule: mask.name, path: $0) } }

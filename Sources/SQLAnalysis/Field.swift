@@ -25,7 +25,7 @@ enum Field: String, CaseIterable {
     colname, aggOrder =
     "agg_order", aggFilter = "agg_filter", node,
     indexElems, source, attlist, cols, content, ordinality, params
-  case portalname, elements
+  case portalname, elements, isSlice = "is_slice"
   /// An element of a list.
   case element = "[]"
   case unrecognized = "?"
@@ -81,7 +81,7 @@ extension Field {
       .windowClause, .partitionClause, .orderClause, .colnames, .isNatural, .quals, .aliascolnames, .newname,
       .newschema, .inhRelations, .objectType, .tableElts, .colname, .aggOrder,
       .aggFilter, .node, .indexElems, .source, .attlist, .cols, .content, .ordinality, .params,
-      .portalname, .elements:
+      .portalname, .elements, .isSlice:
       .structure
     }
   }

@@ -202,7 +202,7 @@ extension CopyMask {
       guard (value < end) == (index < mask.columns.count - 1) else {
         throw malformed("a row has another number of values than \(mask.columns.count)")
       }
-      if column != .pass, !isNull(bytes, at, value) {
+      if column.isConcealed || column != .pass && !isNull(bytes, at, value) {
         write(bytes, run, at, &output)
         try writeStandIn(column, index, bytes, at, value, &output)
         run = value

@@ -4,11 +4,13 @@ import NIOCore
 
 /// How to rewrite the rows of one result: which columns, by which mask, in which type and format.
 struct RowMask: Hashable, Sendable {
-  /// What becomes of the values of one column that are not NULL.
+  /// What becomes of the values of one column.
   enum Column: Hashable, Sendable {
     case pass
     /// The same for each: length and bytes as a row has them.
     case constant([UInt8])
+    /// The same for each, NULL too.
+    case concealed([UInt8])
     case partial(PartialMask)
     case hash(KeyedHash)
     case token(TokenMask)
@@ -63,7 +65,7 @@ struct RowMask: Hashable, Sendable {
     for column in columns {
       switch column {
       case .pass, .partial: break
-      case .constant(let value): growth = growth.map { $0 + value.count }
+      case .constant(let value), .concealed(let value): growth = growth.map { $0 + value.count }
       case .hash, .token, .bucket, .content, .guarded: growth = nil
       }
     }
@@ -79,6 +81,7 @@ struct RowMask: Hashable, Sendable {
           contents, key: key, type: ValueType(column.type), isBinary: column.format != 0,
           label: Context(label: allNames[index]), maxCharacters: Column.maxCharacters(of: column))
       else { continue }
+      if columns[index].isConcealed { continue }
       if columns[index] == .pass {
         columns[index] = .content(span)
       } else if case .columns(let masks) = plan, let mask = index < masks.count ? masks[index] : .null,
@@ -145,10 +148,10 @@ struct RowMask: Hashable, Sendable {
         let length = Int(RowMask.int32(frame, at))
         guard length >= -1, frame.count - at - 4 >= length else { return 0 }
         let end = at + 4 + max(length, 0)
-        if length >= 0 {
+        if length >= 0 || column.isConcealed {
           switch column {
           case .pass: break
-          case .constant(let value):
+          case .constant(let value), .concealed(let value):
             (to + written).copyMemory(from: from + run, byteCount: at - run)
             written += at - run
             value.withUnsafeBytes { bytes in
@@ -200,10 +203,10 @@ struct RowMask: Hashable, Sendable {
       let length = Int(RowMask.int32(bytes, at))
       guard length >= -1, bytes.count - at - 4 >= length else { throw RowMask.malformed(length) }
       let end = at + 4 + max(length, 0)
-      if length >= 0 {
+      if length >= 0 || column.isConcealed {
         switch column {
         case .pass: break
-        case .constant(let value):
+        case .constant(let value), .concealed(let value):
           RowMask.copy(bytes, run, at, &output)
           output.writeBytes(value)
           run = end
@@ -267,6 +270,9 @@ struct RowMask: Hashable, Sendable {
 }
 
 extension RowMask.Column {
+  @inline(__always)
+  var isConcealed: Bool { if case .concealed = self { true } else { false } }
+
   /// NULL as a row has it: the length -1.
   private static let null = RowMask.Column.constant([0xFF, 0xFF, 0xFF, 0xFF])
 
@@ -277,18 +283,24 @@ extension RowMask.Column {
     switch mask {
     case .null: self = RowMask.Column.null
     case .redact: self = .constant(type.neutral(isBinary: isBinary), type, maxCharacters)
+    case .conceal:
+      let constant = RowMask.Column.constant(type.neutral(isBinary: isBinary), type, maxCharacters)
+      if case .constant(let bytes) = constant { self = .concealed(bytes) } else { self = constant }
     case .fixed(let text):
       let value = type.spelled(text, isBinary: isBinary, maxCharacters: maxCharacters)
       self = .constant(value ?? type.neutral(isBinary: isBinary), type, maxCharacters)
-    case .hash:
+    case .hash where KeyedHash.makesValues(of: type):
       self = .hash(
         KeyedHash(
           key: key, type: type, isBinary: isBinary, maxCharacters: maxCharacters,
           numericDigits: RowMask.Column.numericDigits(of: column)))
-    case .tokenize(let domain):
+    case .tokenize(let domain) where TokenMask.makesValues(of: type):
       self = .token(
         TokenMask(key: key, domain: domain, type: type, isBinary: isBinary, maxCharacters: maxCharacters))
-    case .bucket(let bucket): self = .bucket(BucketMask(bucket: bucket, type: type, isBinary: isBinary))
+    case .bucket(let bucket):
+      let mask = BucketMask(bucket: bucket, type: type, isBinary: isBinary)
+      self = mask.makesValues ? .bucket(mask) : .constant(type.neutral(isBinary: isBinary), type, maxCharacters)
+    case .hash, .tokenize: self = .constant(type.neutral(isBinary: isBinary), type, maxCharacters)
     case .partial(let first, let last, let kept):
       self = .partial(
         PartialMask(
@@ -326,9 +338,11 @@ extension RowMask.Column {
 
   /// Writes the length and bytes of what stands in for a value.
   func write(_ value: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
-    if case .constant(let bytes) = self {
+    switch self {
+    case .constant(let bytes), .concealed(let bytes):
       output.writeBytes(bytes)
       return
+    default: break
     }
     if case .partial(let mask) = self, mask.writePlain(value, into: &output) { return }
     switch self {
@@ -341,7 +355,10 @@ extension RowMask.Column {
     case .guarded(let span, let column):
       guard let hidden = span.replacement(value) else { return column.write(value, into: &output) }
       return RowMask.write(hidden, into: &output)
-    case .pass, .constant, .partial, .hash, .token, .bucket: break
+    case .hash(let mask): if let short = mask.short(value) { return short.write(into: &output) }
+    case .bucket(let mask): if let short = mask.short(value) { return short.write(into: &output) }
+    case .token(let mask): if mask.write(value, into: &output) { return }
+    case .pass, .constant, .concealed, .partial: break
     }
     guard let standIn = standIn(Array(value)[...]) else {
       output.writeInteger(Int32(-1))
@@ -355,7 +372,7 @@ extension RowMask.Column {
   private func standIn(_ value: ArraySlice<UInt8>) -> [UInt8]? {
     switch self {
     // Both are written without looking at the value; hiding it is the safe side.
-    case .pass, .constant, .content, .guarded: nil
+    case .pass, .constant, .concealed, .content, .guarded: nil
     case .partial(let mask): mask.standIn(value)
     case .hash(let mask): mask.standIn(value)
     case .token(let mask): mask.standIn(value)

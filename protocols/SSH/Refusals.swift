@@ -7,7 +7,7 @@ extension Refusal {
       switch kind {
       case .notApproved: "not approved"
       case .cancelled, .limited, .shutdown, .unavailable: "stopped"
-      case .denied, .misunderstood, .malformed: "denied"
+      case .denied, .misunderstood, .absent, .malformed: "denied"
       }
     let head = "sallyport: \(kind) by rule \"\(denial.rule)\": \(denial.reason)\n"
     return head + (denial.hint.map { "sallyport: \($0)\n" } ?? "")

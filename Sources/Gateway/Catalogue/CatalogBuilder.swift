@@ -42,6 +42,9 @@ struct CatalogBuilder {
       guard let attribute = Int16(row[2]), let referred = Int16(row[4]) else { throw Malformed() }
       contents.references[try number(row[1]), default: [:]][attribute, default: []].append(
         CatalogSnapshot.ColumnNumber(relation: try number(row[3]), attribute: referred))
+    case ("D", 3):
+      guard let attribute = Int16(row[2]), let base = Int16(row[3]) else { throw Malformed() }
+      contents.generated[try number(row[1]), default: [:]][attribute, default: []].insert(base)
     case ("F", 8): try addRoutine(row)
     case ("L", 3): try addLink(row)
     case ("V", 3):

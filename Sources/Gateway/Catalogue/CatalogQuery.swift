@@ -52,6 +52,16 @@ enum CatalogQuery {
     SELECT 'X', c.conrelid, k.a, c.confrelid, k.b FROM pg_catalog.pg_constraint c \
     CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k(a, b) WHERE c.contype = 'f'
     """,
+    // What generated columns are computed from, by their dependencies: those of the column, or of its expression.
+    """
+    SELECT 'D', a.attrelid, a.attnum, d.refobjsubid FROM pg_catalog.pg_attribute a \
+    LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = a.attrelid \
+    AND d.refobjsubid > 0 AND d.refobjsubid <> a.attnum \
+    AND (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum \
+    OR d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid) \
+    WHERE a.attrelid >= 16384 AND a.attgenerated <> ''
+    """,
     // Who asks, and which schemas that account may use.
     "SELECT 'U', current_user",
     "SELECT 'S', nspname FROM pg_catalog.pg_namespace WHERE pg_catalog.has_schema_privilege(oid, 'USAGE')",

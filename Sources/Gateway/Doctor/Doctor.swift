@@ -37,7 +37,9 @@ public struct Doctor {
     }
     for connection in configuration.connections.values.sorted(by: { $0.name < $1.name }) {
       if let finding = examineRegion(connection) { found(finding) }
-      for credential in connection.credentials { found(examine(connection, credential, pool, reactor)) }
+      let accounts = connection.credentials.map { examine(connection, $0, pool, reactor) }
+      for finding in accounts { found(finding) }
+      if accounts.first?.verdict != .broken { for finding in examineMasks(connection) { found(finding) } }
     }
   }
 

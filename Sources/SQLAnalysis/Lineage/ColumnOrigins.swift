@@ -36,7 +36,9 @@ extension CatalogSnapshot {
 
   /// True when values of the column come from nowhere but itself.
   public func isItsOwnSource(_ oid: UInt32) -> Bool {
-    guard standsAlone(oid), viewTrees[oid] == nil, formerNames[oid] == nil, let relation = relationsByOID[oid] else {
+    guard standsAlone(oid), viewTrees[oid] == nil, formerNames[oid] == nil, generated[oid] == nil,
+      let relation = relationsByOID[oid]
+    else {
       return false
     }
     return relation.schema != "pg_catalog"
@@ -102,6 +104,7 @@ private struct OriginFinder {
     }
     addQuery(of: oid, columns, depth, &found)
     addKin(of: oid, columns, depth, &found)
+    addGenerated(oid, &found)
     open.remove(oid)
     known[oid] = found
     return found
@@ -131,6 +134,15 @@ private struct OriginFinder {
     }
     for column in columns {
       found[column.attribute] = ValueSource((found[column.attribute] ?? .unknown).columns.union(all.columns))
+    }
+  }
+
+  /// Generated columns hold what is computed of others.
+  private func addGenerated(_ oid: UInt32, _ found: inout [Int16: ValueSource]) {
+    for (attribute, bases) in catalog.generated[oid] ?? [:] {
+      var columns = (found[attribute] ?? .unknown).columns
+      for base in bases { columns.formUnion((found[base] ?? .unknown).columns) }
+      found[attribute] = ValueSource(columns)
     }
   }
 

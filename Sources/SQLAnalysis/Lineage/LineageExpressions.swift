@@ -19,12 +19,16 @@ extension LineageWalk {
       if steps > LineageWalk.stepLimit { return .everything }
       let node = part.node
       switch tape.kind(node) {
-      case .columnRef: take(column(node, scope).columns, part.use, &value)
+      case .columnRef:
+        let source = column(node, scope)
+        noteShape(source, part.use)
+        take(source.columns, part.use, &value)
       case .subLink: subLink(part, scope, &value, &work)
       case .funcCall: function(part, scope, &value, &work)
       case .aExpr:
-        let isComparison = compares(node)
-        push(part, isComparison ? part.use.union(.predicate) : part.use, &work, except: .name)
+        let use = part.use.subtracting(.shaped).union(operands(node))
+        push(part, use, &work, except: .name)
+      case .aArrayExpr: push(part, part.use.union(.shaped), &work)
       case .boolExpr: push(part, part.use.union(.predicate), &work)
       case .caseExpr:
         for child in tape.children(node) {
@@ -39,7 +43,9 @@ extension LineageWalk {
       case .windowDef, .sortBy, .inferClause, .indexElem: push(part, part.use.union(.predicate), &work)
       case .aIndirection: indirection(part, scope, &value, &work)
       case .typeCast:
-        push(part, isTotal(cast: node) ? part.use : part.use.union(.predicate), &work, except: .typeName)
+        push(
+          part, isTotal(cast: node) ? part.use.subtracting(.shaped) : part.use.union(.predicate), &work,
+          except: .typeName)
       case .collateClause: push(part, part.use, &work, except: .collname)
       case .xmlExpr:
         let isTotal = ["IS_XMLELEMENT", "IS_XMLCONCAT", "IS_XMLFOREST"].contains(tape.text(node, .op) ?? "")
@@ -140,7 +146,10 @@ extension LineageWalk {
       take(found.columns, part.use, &value)
       return
     }
-    push(part, part.use, &work)
+    // An element is no array any more, a part of one is.
+    let isElement =
+      steps != 0 && tape.children(steps).contains { tape.kind($0) == .aIndices && !tape.flag($0, .isSlice) }
+    push(part, isElement ? part.use.subtracting(.shaped) : part.use, &work)
   }
 
   /// The table whose row this is, when it names one and no column goes by that name.
@@ -152,11 +161,12 @@ extension LineageWalk {
 
 /// What decides something, and what calls code.
 extension LineageWalk {
-  /// True for operators that compare, for those that can fail, and for those that are not known.
-  private func compares(_ node: UInt32) -> Bool {
-    guard tape.text(node, .kind) == "AEXPR_OP", let parts = tape.names(tape.child(node, .name)), let last = parts.last
-    else { return true }
-    return !TotalFunctions.operators.contains(tape.text(last))
+  /// What an operator does with its operands: it decides something where it compares, can fail, or is not known.
+  private func operands(_ node: UInt32) -> ValueUse {
+    guard tape.text(node, .kind) == "AEXPR_OP", let parts = tape.names(tape.child(node, .name)), let last = parts.last,
+      TotalFunctions.operators.contains(tape.text(last))
+    else { return .predicate }
+    return tape.isEqual(last, "||") ? .shaped : .plain
   }
 
   /// True when the cast gives a value for each that there is.
@@ -175,7 +185,12 @@ extension LineageWalk {
     switch tape.text(part.node, .subLinkType) {
     // Whether there is a row: its predicates tell.
     case "EXISTS_SUBLINK": note(rows.all, .plain)
-    case "EXPR_SUBLINK", "ARRAY_SUBLINK", "MULTIEXPR_SUBLINK": take(rows.all, part.use, &value)
+    case "EXPR_SUBLINK", "ARRAY_SUBLINK", "MULTIEXPR_SUBLINK":
+      let isArray = tape.text(part.node, .subLinkType) == "ARRAY_SUBLINK"
+      if rows.rest == nil, rows.columns.count == 1 {
+        noteShape(rows.columns[0].source, isArray ? part.use.union(.shaped) : part.use)
+      }
+      take(rows.all, part.use, &value)
     case _:
       take(rows.all, part.use.union(.predicate), &value)
       let tested = tape.child(part.node, .testexpr)
@@ -209,10 +224,15 @@ extension LineageWalk {
     let isAsLong = unnestsRows(part.node, name)
     let (carried, use) = call(schema, name, isTelling: !isAsLong)
     take(carried, part.use.subtracting(.rows), &value)
-    var outer = part.use.subtracting(.rows)
+    var outer = part.use.subtracting([.rows, .shaped])
+    if name == "array_agg" { outer.formUnion(.shaped) }
     if part.use.contains(.rows), !isAsLong { outer.formUnion(.predicate) }
     var total = schema == nil || schema == "pg_catalog" ? TotalFunctions.arguments(name) : nil
-    if name == "format", schema == nil || schema == "pg_catalog", formatsPlainly(part.node) { total = .rest }
+    if total == nil || name == "substring", schema == nil || schema == "pg_catalog" {
+      if name == "format", formatsPlainly(part.node) { total = .rest }
+      // From a place on, and not what a pattern finds.
+      if name == "substring", !takesNumbers(part.node) { total = nil }
+    }
     for child in tape.children(part.node) where tape[child].field != .funcname {
       if tape[child].field == .args, !use.contains(.predicate) {
         push(arguments: child, outer.union(use), total, &work)
@@ -227,37 +247,20 @@ extension LineageWalk {
   private func push(
     arguments list: UInt32, _ use: ValueUse, _ total: TotalFunctions.Arguments?, _ work: inout [Part]
   ) {
+    let isBesideConstants =
+      total == .firstBesideConstants && tape.children(list).dropFirst().allSatisfy(isShortConstant)
     for (index, argument) in tape.children(list).enumerated() {
       let isPlain =
         switch total {
         case .all: true
         case .first: index == 0
         case .rest: index > 0
+        case .values: index.isMultiple(of: 2) == false
+        case .firstBesideConstants: index == 0 && isBesideConstants
         case nil: false
         }
       work.append(Part(node: argument, use: isPlain ? use : use.union(.predicate)))
     }
-  }
-
-  /// True for format with a constant of nothing but `%s`, `%L` and `%%`, perhaps with positions: no value makes it fail.
-  private func formatsPlainly(_ call: UInt32) -> Bool {
-    let arguments = tape.child(call, .args)
-    guard arguments != 0, let first = tape.children(arguments).first(where: { _ in true }), tape.kind(first) == .aConst,
-      let text = tape.text(tape.child(first, .sval), .sval)
-    else { return false }
-    var rest = text.utf8[...]
-    while let start = rest.firstIndex(of: UInt8(ascii: "%")) {
-      rest = rest[start...].dropFirst()
-      let digits = rest.prefix { $0 &- 0x30 < 10 }
-      rest = rest[digits.endIndex...]
-      if !digits.isEmpty {
-        guard rest.first == UInt8(ascii: "$") else { return false }
-        rest = rest.dropFirst()
-      }
-      guard let kind = rest.first, "sL%".utf8.contains(kind) else { return false }
-      rest = rest.dropFirst()
-    }
-    return true
   }
 
   /// True for unnest of an array that has an element for each row or each term, whatever these hold.

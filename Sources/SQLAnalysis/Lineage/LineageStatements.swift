@@ -159,14 +159,15 @@ extension LineageWalk {
     let list = tape.child(node, .cols)
     let named = list == 0 ? nil : tape.children(list).map { tape.text($0, .name) ?? "" }
     let columns = named ?? tables.rows.columns.map(\.name)
+    if list != 0 { for entry in tape.children(list) { place(entry, scope) } }
     for (index, column) in columns.enumerated() {
       if index < rows.columns.count {
-        assign(target, column, rows.columns[index].source.columns)
+        assign(target, column, rows.columns[index].source)
       } else if let rest = rows.rest {
-        assign(target, column, rest.all)
+        assign(target, column, ValueSource(rest.all))
       } else if rows.columns.isEmpty || named != nil {
         // DEFAULT VALUES.
-        assign(target, column, .none)
+        assign(target, column, .constant)
       }
     }
     if columns.isEmpty { note(rows.all, .sink) }
@@ -236,9 +237,10 @@ extension LineageWalk {
         continue
       }
       let named = list == 0 ? [] : tape.children(list).map { tape.text($0, .name) ?? "" }
+      if list != 0 { for entry in tape.children(list) { place(entry, scope) } }
       for (index, value) in tape.children(values).enumerated() {
-        let columns = expression(value, scope)
-        if index < named.count { assign(target, named[index], columns) } else { note(columns, .sink) }
+        let source = self.value(value, scope)
+        if index < named.count { assign(target, named[index], source) } else { note(source.columns, .sink) }
       }
     }
   }
@@ -254,17 +256,26 @@ extension LineageWalk {
     if list == 0 { return }
     for entry in tape.children(list) {
       let value = tape.child(entry, .val)
-      let columns = value == 0 ? ColumnSet.none : expression(value, scope)
-      assign(target, tape.text(entry, .name) ?? "", columns)
+      place(entry, scope)
+      assign(target, tape.text(entry, .name) ?? "", value == 0 ? .constant : self.value(value, scope))
     }
   }
 
-  /// A value goes into a column. Into the column that it comes from it may: it is masked there.
-  private mutating func assign(_ target: UInt32, _ name: String, _ columns: ColumnSet) {
+  /// Where in a column a value goes: `a[i]`, of which the place can be read afterwards.
+  private mutating func place(_ entry: UInt32, _ scope: LineageScope) {
+    let steps = tape.child(entry, .indirection)
+    if steps != 0 { _ = expression(steps, scope, .sink) }
+  }
+
+  /// A value goes into a column. Into the column that it comes from it may: it is masked there. What is computed of it may
+  /// fail there, by a constraint, which tells.
+  private mutating func assign(_ target: UInt32, _ name: String, _ source: ValueSource) {
+    let columns = source.columns
     var copied = columns
     if let column = stored(target, name) {
-      copied.remove(column.path)
-      for former in column.former { copied.remove(former) }
+      let own = Set([column.path] + column.former)
+      if !source.isCopy { predicates.formUnion(ColumnSet(columns.columns.intersection(own))) }
+      for path in own { copied.remove(path) }
       touched.formUnion(ColumnSet([column.path]))
     }
     predicates.formUnion(told(target, name))

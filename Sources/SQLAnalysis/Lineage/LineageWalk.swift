@@ -188,6 +188,8 @@ struct ValueUse: OptionSet {
   static let sink = ValueUse(rawValue: 3)
   /// A function in FROM: its arguments may decide how many rows there are, not what it returns.
   static let rows = ValueUse(rawValue: 4)
+  /// They are put together with others, which fails for arrays of other dimensions.
+  static let shaped = ValueUse(rawValue: 8)
   static let plain: ValueUse = []
 }
 
@@ -198,6 +200,25 @@ extension LineageWalk {
     touched.formUnion(columns)
     if use.contains(.predicate) { predicates.formUnion(columns) }
     if use.contains(.sink) { copies.formUnion(columns) }
+  }
+
+  /// Notes a stored column's value that is put together with others, which fails for arrays of other dimensions.
+  mutating func noteShape(_ source: ValueSource, _ use: ValueUse) {
+    if use.contains(.shaped), source.isCopy { predicates.formUnion(arrays(among: source.columns)) }
+  }
+
+  /// Those of them that hold arrays, or types of the users' own, which may.
+  private func arrays(among columns: ColumnSet) -> ColumnSet {
+    ColumnSet(
+      columns.columns.filter { column in
+        guard column.path.count == 3 else { return false }
+        return names.snapshot.relations(named: column.path[1]).contains { relation in
+          relation.schema == column.path[0]
+            && (names.snapshot.columns(of: relation.oid) ?? []).contains {
+              $0.name == column.path[2] && ArrayTypes.mayBe($0.type)
+            }
+        }
+      })
   }
 
   /// A statement that returns rows, at any depth.

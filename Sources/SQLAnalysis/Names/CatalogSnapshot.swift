@@ -118,6 +118,8 @@ public final class CatalogSnapshot: Sendable {
     public var uniqueColumns: [UInt32: Set<Int16>] = [:]
     /// Columns that a foreign key ties to others.
     public var references: [UInt32: [Int16: [ColumnNumber]]] = [:]
+    /// Generated columns with those of their table that they are computed from.
+    public var generated: [UInt32: [Int16: Set<Int16>]] = [:]
     /// What columns went by before, which rules may still name them by (DECISIONS 5).
     public var formerNames: [UInt32: [Int16: [StoredColumn]]] = [:]
 
@@ -160,6 +162,7 @@ public final class CatalogSnapshot: Sendable {
   let viewTrees: [UInt32: String]
   private let uniqueColumns: [UInt32: Set<Int16>]
   let references: [UInt32: [Int16: [ColumnNumber]]]
+  let generated: [UInt32: [Int16: Set<Int16>]]
   let formerNames: [UInt32: [Int16: [StoredColumn]]]
   /// What columns come from, worked out when first asked for.
   let origins = Mutex<[UInt32: [Int16: ValueSource]]>([:])
@@ -184,6 +187,7 @@ public final class CatalogSnapshot: Sendable {
     viewTrees = contents.viewTrees
     uniqueColumns = contents.uniqueColumns
     references = contents.references
+    generated = contents.generated
     formerNames = contents.formerNames
   }
 

@@ -13,7 +13,9 @@ struct ArchitectureTests {
     "Residency": ["AccessModel"],
     "Detection": ["CByteScan", "CPCRE2"],
     "MaskProof": ["Crypto"],
-    "Postgres": ["AccessModel", "Detection", "SQLAnalysis", "Identity", "NIOCore", "Crypto", "CryptoExtras"],
+    "Postgres": [
+      "AccessModel", "Detection", "SQLAnalysis", "Identity", "CSodium", "NIOCore", "Crypto", "CryptoExtras",
+    ],
     "SSH": ["AccessModel"],
     "AuditTrail": [
       "AccessModel", "Detection", "Enforcement", "CSodium", "Crypto", "Atomics", "Foundation", "FoundationEssentials",

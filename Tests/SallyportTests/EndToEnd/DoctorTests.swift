@@ -11,7 +11,9 @@ struct EndToEndDoctorTests {
     var mend: String?
   }
 
-  private func examine(_ connections: String, gateway: String = "") throws -> (status: Int32, findings: [Finding]) {
+  private func examine(_ connections: String, gateway: String = "", rules: String = "") throws -> (
+    status: Int32, findings: [Finding]
+  ) {
     let folder = try TestRun.newFolder("doctor")
     chmod(folder, 0o700)
     try """
@@ -20,6 +22,7 @@ struct EndToEndDoctorTests {
     connections:
     \(connections)
     access: [{ groups: [engineering], connections: ["*"], allow: { postgres: all } }]
+    \(rules)
     """.write(toFile: "\(folder)/sallyport.yaml", atomically: true, encoding: .utf8)
     let end = try ChildProcess.run(
       try TestRun.binary(),
@@ -44,6 +47,48 @@ struct EndToEndDoctorTests {
     #expect(backends.map(\.verdict) == ["good", "good"], "\(backends)")
     #expect(backends.first?.words.contains("PostgreSQL 15") == true)
     #expect(backends.last?.words.contains(", TLS") == true)
+  }
+
+  @Test("masks for columns that are not there, and for types that they have no values for, are found")
+  func masks() throws {
+    let cluster = try TestCluster.shared()
+    let database = try cluster.createDatabase("doctor")
+    try cluster.direct(
+      database,
+      """
+      CREATE TYPE kind AS ENUM ('a'); CREATE DOMAIN code AS text;
+      CREATE TABLE people (id int, ssn text, mood kind, born date, small int2, cent code, pin int4); GRANT SELECT ON people TO app
+      """)
+    func examine(_ rules: String) throws -> (status: Int32, findings: [Finding]) {
+      let (status, findings) = try self.examine(
+        """
+          app: { protocol: postgres, address: "127.0.0.1:\(cluster.port)", database: \(database), credentials: [{ user: app, password: { file: \(cluster.passwordFile("app")) } }] }
+        """, rules: "rules:\n\(rules)")
+      return (status, findings.filter { $0.subject == "connection app, masks" })
+    }
+    let (status, findings) = try examine(
+      """
+        - { name: named, then: { mask: { columns: [public.people.nosuch, nowhere.ssn, "*.iban", people.ssn], with: redact } } }
+        - { name: mood, then: { mask: { columns: [people.mood], with: redact } } }
+        - { name: parts, then: { mask: { columns: [people.born, people.ssn, people.pin], with: { partial: { keep_last: 2 } } } } }
+        - { name: tokens, then: { mask: { columns: [people.small, people.cent, people.born], with: tokenize } } }
+        - { name: others, unless: { groups: [engineering] }, then: { mask: { columns: ["*.nothing"], with: redact } } }
+        - { name: tried, mode: shadow, then: { mask: { columns: ["*.nothing"], with: redact } } }
+      """)
+    #expect(status == 1)
+    let told = Set(findings.map { "\($0.verdict) \($0.words)" })
+    #expect(
+      told == [
+        "broken rule \"named\": there is no column public.people.nosuch, and what touches its table is refused to those under the mask",
+        "warning rule \"named\": there is no column nowhere.ssn", "warning rule \"named\": there is no column *.iban",
+        "warning rule \"mood\": redact has no values for public.people.mood (public.kind); they become NULL",
+        "warning rule \"parts\": partial has no values for public.people.born (date); they become the value that says nothing",
+        "warning rule \"tokens\": tokenize has no values for public.people.small (smallint); they become the value that says nothing",
+      ], "\(told)")
+    #expect(findings.allSatisfy { $0.mend != nil })
+    let (good, fine) = try examine(
+      "  - { name: fine, then: { mask: { columns: [people.ssn, people.cent], with: hash } } }")
+    #expect(good == 0 && fine.map(\.verdict) == ["good"] && fine[0].words.hasPrefix("2 columns"), "\(fine)")
   }
 
   @Test("what is broken is named, each with its mend, and no secret is in it")

@@ -96,7 +96,7 @@ struct LineageAgreementTests {
         for: command.sourced([ResultColumn(name: "c", origin: .column(origin))]), touching: command.resultFootprint)
     }
     #expect(plan(["public", "people", "name"], "name", "people") == .identity)
-    #expect(plan(["public", "people", "name"], "id", "people") == .columns([.redact]))
+    #expect(plan(["public", "people", "name"], "id", "people") == .columns([.conceal]))
     #expect(plan(["public", "notes", "name"], "id", "notes") == .identity)
     #expect(plan(["public", "people", "ssn"], "ssn", "people") == .columns([.redact]))
   }

@@ -14,7 +14,7 @@ struct MaskDatabase {
       name,
       """
       SELECT ssn FROM people UNION SELECT email FROM people UNION SELECT pin::text FROM accounts
-      UNION SELECT code FROM ledger
+      UNION SELECT code FROM ledger UNION SELECT unnest(codes) FROM vaults
       """)
     return MaskDatabase(name: name, canaries: values.split(separator: "\n").map(String.init))
   }
@@ -26,7 +26,7 @@ struct MaskDatabase {
       rules:
         - name: secrets
           when: { connections: [shop] }
-          then: { mask: { columns: ["public.people.ssn", "accounts.pin", "ledger.code", "*.*.email"], with: redact\(more) } }
+          then: { mask: { columns: ["public.people.ssn", "accounts.pin", "ledger.code", "vaults.codes", "*.*.email"], with: redact\(more) } }
 
       """
   }
@@ -75,6 +75,12 @@ struct MaskDatabase {
     CREATE TABLE late (id int PRIMARY KEY, email text DEFAULT 'klate7e57ab1e@example.com',
       ref int REFERENCES people_notes DEFERRABLE INITIALLY DEFERRED);
     INSERT INTO late VALUES (1);
+    CREATE TABLE drafts (id int, note text, email text, shown text GENERATED ALWAYS AS ('<' || email || '>') STORED,
+      loud text GENERATED ALWAYS AS (upper(note)) STORED);
+    INSERT INTO drafts SELECT id, name, email FROM ONLY people;
+    CREATE VIEW drafts_view AS SELECT id, shown AS s FROM drafts;
+    CREATE TABLE vaults (id int, plain text[], codes text[]);
+    INSERT INTO vaults VALUES (1, '{a}', '{kvault11aabbccdd}'), (2, '{b}', '{kvault22bbccddee,kvault33ccddeeff}');
     CREATE TABLE mail_refs (id int, mail text REFERENCES people (email));
     CREATE VIEW renamed AS SELECT id, name AS public_name, ssn AS secret FROM people;
     CREATE VIEW renamed_again AS SELECT r.secret AS s, r.id FROM (SELECT * FROM renamed) r;

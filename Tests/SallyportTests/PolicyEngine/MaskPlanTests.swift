@@ -75,12 +75,12 @@ struct MaskPlanTests {
     let unresolved = Footprint([PolicySample.relation("customers", .read, schema: nil)])
     let routine = Footprint([ResourceAccess(.routine(schema: "public", "f"), .call)])
     for footprint in [customers, unresolved, routine, .everything] {
-      #expect(policy.maskPlan(for: [computed], touching: footprint) == .columns([.redact]))
+      #expect(policy.maskPlan(for: [computed], touching: footprint) == .columns([.conceal]))
     }
     let orders = Footprint([PolicySample.relation("orders", .read)])
     #expect(policy.maskPlan(for: [computed], touching: orders) == .identity)
     #expect(policy.maskPlan(for: [computed], touching: .nothing) == .identity)
-    #expect(policy.maskPlan(for: [computed]) == .columns([.redact]), "nothing known")
+    #expect(policy.maskPlan(for: [computed]) == .columns([.conceal]), "nothing known")
     let anywhere = PolicySample.policy(rule("pii", "ssn", mask: .null))
     #expect(anywhere.maskPlan(for: [computed], touching: orders) == .columns([.null]), "any table may have that column")
   }
@@ -183,12 +183,12 @@ struct MaskPlanTests {
     }
     #expect(mask(ValueSource(id)) == .identity)
     #expect(mask(.constant) == .identity)
-    #expect(mask(ValueSource(ssn)) == .columns([.redact]))
+    #expect(mask(ValueSource(ssn)) == .columns([.conceal]))
     #expect(mask(ValueSource(ssn, isCopy: true)) == .columns([Self.keepFour]))
-    #expect(mask(.unknown) == .columns([.redact]))
+    #expect(mask(.unknown) == .columns([.conceal]))
     let view = ResultColumn.Origin.column(["public", "view", "secret"])
     #expect(mask(ValueSource(ssn, isCopy: true), view) == .columns([Self.keepFour]))
-    #expect(mask(ValueSource(ssn), view) == .columns([.redact]))
+    #expect(mask(ValueSource(ssn), view) == .columns([.conceal]))
     #expect(mask(ValueSource(id, isCopy: true), view) == .identity)
   }
 

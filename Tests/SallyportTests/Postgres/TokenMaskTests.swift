@@ -26,33 +26,38 @@ struct TokenMaskTests {
       (32, "3737373770717273373737", 36, "0123456789abcdefghi", "xs8a0azh2avyalyzuwd"),
     ])
   func published(_ length: Int, _ tweak: String, _ radix: Int, _ plain: String, _ cipher: String) throws {
-    let numerals = plain.map { Self.alphabet.firstIndex(of: $0) ?? 0 }
-    let box = try #require(
-      FormatPreserving(
-        key: Array(Self.bytes(Self.key).prefix(length)), tweak: Self.bytes(tweak),
-        radices: numerals.map { _ in radix }))
-    let encrypted = try #require(box.encrypt(numerals))
-    #expect(String(encrypted.map { Self.alphabet[$0] }) == cipher)
-    #expect(box.decrypt(encrypted) == numerals)
+    let numerals = plain.map { UInt8(Self.alphabet.firstIndex(of: $0) ?? 0) }
+    let radices = numerals.map { _ in UInt16(radix) }
+    let box = FormatPreserving(key: Array(Self.bytes(Self.key).prefix(length)))
+    let tweak = Self.bytes(tweak)
+    let encrypted = try #require(box.turned(numerals, radices: radices, tweak: tweak, .encrypt))
+    #expect(String(encrypted.map { Self.alphabet[Int($0)] }) == cipher)
+    #expect(box.turned(encrypted, radices: radices, tweak: tweak, .decrypt) == numerals)
   }
 
   @Test("mixed radices lead there and back, one value to one")
   func mixed() throws {
-    let radices = [26, 10, 10, 26, 2, 26, 10, 256]
-    let box = try #require(FormatPreserving(key: Array(0..<32), tweak: [1], radices: radices))
-    var seen: Set<[Int]> = []
+    let radices: [UInt16] = [26, 10, 10, 26, 2, 26, 10, 256]
+    let box = FormatPreserving(key: Array(0..<32))
+    func numerals(_ value: Int) -> [UInt8] { radices.map { UInt8((value * 7919) % Int($0)) } }
+    var seen: Set<[UInt8]> = []
     for value in 0..<500 {
-      let numerals = radices.map { (value * 7919) % $0 }
-      let encrypted = try #require(box.encrypt(numerals))
-      #expect(zip(encrypted, radices).allSatisfy { 0 <= $0 && $0 < $1 })
-      #expect(box.decrypt(encrypted) == numerals)
+      let encrypted = try #require(box.turned(numerals(value), radices: radices, tweak: [1], .encrypt))
+      #expect(zip(encrypted, radices).allSatisfy { UInt16($0) < $1 })
+      #expect(box.turned(encrypted, radices: radices, tweak: [1], .decrypt) == numerals(value))
       seen.insert(encrypted)
     }
-    #expect(seen.count == Set((0..<500).map { value in radices.map { (value * 7919) % $0 } }).count)
-    #expect(
-      FormatPreserving(key: Array(0..<32), tweak: [], radices: [10, 10, 10, 10, 10]) == nil, "too small a domain")
-    #expect(FormatPreserving(key: Array(0..<32), tweak: [], radices: Array(repeating: 10, count: 257)) == nil)
-    #expect(box.encrypt([26, 0, 0, 0, 0, 0, 0, 0]) == nil)
+    #expect(seen.count == Set((0..<500).map(numerals)).count)
+    for (places, radix) in [(5, UInt16(10)), (257, 10), (1, 256)] {
+      let zeros = [UInt8](repeating: 0, count: places)
+      let turned = box.turned(zeros, radices: zeros.map { _ in radix }, tweak: [], .encrypt)
+      #expect(turned == nil, "\(places) places: too small a domain, or too many")
+    }
+    #expect(box.turned([26, 0, 0, 0, 0, 0, 0, 0], radices: radices, tweak: [1], .encrypt) == nil)
+    // Long ones, which do not fit on the stack.
+    let long = (0..<256).map { UInt8($0) }
+    let turned = try #require(box.turned(long, radices: long.map { _ in 256 }, tweak: long, .encrypt))
+    #expect(turned != long && box.turned(turned, radices: long.map { _ in 256 }, tweak: long, .decrypt) == long)
   }
 
   private func mask(_ type: UInt32, binary: Bool = false, domain: String = "") -> TokenMask {
@@ -69,7 +74,9 @@ struct TokenMaskTests {
     (23, "1987654321"), (23, "-1987654321"), (23, "7"), (23, "-2147483648"), (20, "4111111111111111"),
     (26, "4294967295"),
     (1700, "1987654.320"), (1700, "-1987654.32"), (1700, "0.00012345678"), (1700, "123456789012345678901234567890"),
-    (2950, "19876543-2101-4234-8567-89abcdef0123"), (17, "\\x43414e415259"),
+    (2950, "19876543-2101-4234-8567-89abcdef0123"), (17, "\\x43414e415259"), (1082, "1987-06-05"), (1082, "0001-01-03"),
+    (1114, "1987-06-05 19:52:07.25"), (1114, "1987-06-05 19:52:07"), (1114, "1987-06-05 00:00:00"),
+    (1184, "1987-06-05 17:52:07+00"), (701, "1987654.3225"), (701, "-198765432"), (701, "0.00123456789"),
   ]
 
   @Test("a token has the format of its value, is another one, and leads back", arguments: values)
@@ -80,7 +87,11 @@ struct TokenMaskTests {
     #expect(self.token(value, type, domain: "other") != token)
     let back = mask(type).revealed(Array(token.utf8)[...])
     #expect(back.map { String(decoding: $0, as: UTF8.self) } == value)
-    if ![23, 20, 26, 17, 2950].contains(type) {
+    if [1114, 1184].contains(type) {
+      #expect(token.contains(".") == value.contains("."))
+      #expect(token.contains(" 00:00:00") == value.contains(" 00:00:00"), "\(token)")
+    }
+    if ![23, 20, 26, 17, 2950, 1114, 1184].contains(type) {
       func shape(_ text: String) -> [Character] {
         text.map { $0.isNumber ? "9" : $0.isUppercase ? "A" : $0.isLowercase ? "a" : $0 }
       }
@@ -98,6 +109,14 @@ struct TokenMaskTests {
     let numeric = try #require(token("1987654.320", 1700))
     #expect(
       mask(1700, binary: true).standIn(plain.binary[...]) == NumericValue(text: Array(numeric.utf8)[...])?.binary)
+    let day = try #require(token("1987-06-05", 1082).flatMap { CalendarDay(isoPrefix: Array($0.utf8)) })
+    let days = Int32(CalendarDay(year: 1987, month: 6, day: 5).daysSince1970 - CalendarDay.postgresEpoch)
+    #expect(
+      mask(1082, binary: true).standIn(bigEndian(days)[...])
+        == bigEndian(Int32(day.daysSince1970 - CalendarDay.postgresEpoch)))
+    let double = try #require(token("1987654.3225", 701).flatMap { Double($0) })
+    #expect(mask(701, binary: true).standIn(bigEndian(1987654.3225.bitPattern)[...]) == bigEndian(double.bitPattern))
+    #expect(token("1987-06-05 19:52:07", 1114).map { $0 + "+00" } == token("1987-06-05 21:52:07+02", 1184))
     // 1.50 and 1.5 are one number.
     #expect(token("1987654.3200", 1700) == numeric + "0")
   }
@@ -107,7 +126,9 @@ struct TokenMaskTests {
     for (type, value, expected) in [
       (UInt32(25), "Ana", "****"), (25, "12345", "****"), (25, "", "****"), (25, "Zoë Müllerová", "****"),
       (25, String(repeating: "x", count: 257), "****"), (21, "31337", "0"), (1700, "12.5", "0"), (1700, "NaN", "0"),
-      (1082, "1987-06-05", "1970-01-01"), (701, "1.5", "0"), (114, "{\"k\":1}", "\"****\""), (17, "\\x01", "\\x"),
+      (1082, "infinity", "1970-01-01"), (1082, "0044-03-15 BC", "1970-01-01"), (701, "1.5", "0"), (700, "1.5", "0"),
+      (701, "1e+300", "0"), (701, "0.12345678901234567", "0"), (1083, "19:52:07", "00:00:00"),
+      (114, "{\"k\":1}", "\"****\""), (17, "\\x01", "\\x"),
     ] {
       #expect(token(value, type) == expected, "\(value)")
     }

@@ -6,37 +6,44 @@ struct BucketMask: Hashable, Sendable {
   var type: ValueType
   var isBinary: Bool
 
-  /// The first of the range; what has none becomes the value that says nothing. nil is NULL.
-  func standIn(_ value: ArraySlice<UInt8>) -> [UInt8]? {
-    rangeStart(value) ?? type.neutral(isBinary: isBinary)
+  /// False where every value becomes the one that says nothing.
+  var makesValues: Bool {
+    switch type {
+    case .date, .timestamp, .timestampWithZone: bucket.date != nil
+    case .integer, .numeric, .float4, .float8: bucket.number != nil
+    default: false
+    }
   }
 
-  private func rangeStart(_ value: ArraySlice<UInt8>) -> [UInt8]? {
+  /// The first of the range; what has none becomes the value that says nothing. nil is NULL.
+  func standIn(_ value: ArraySlice<UInt8>) -> [UInt8]? {
+    value.withUnsafeBytes { short($0)?.array } ?? type.neutral(isBinary: isBinary)
+  }
+
+  /// The first of the range, made without an allocation; nil for what has none.
+  func short(_ value: UnsafeRawBufferPointer) -> ShortValue? {
     switch type {
     case .date, .timestamp, .timestampWithZone:
       guard let unit = bucket.date, let moment = type.moment(value, isBinary: isBinary) else { return nil }
       let day = moment >= 0 ? moment / CalendarDay.microseconds : (moment + 1) / CalendarDay.microseconds - 1
-      return type.spelled(CalendarDay(daysSince1970: Int(day)).start(ofMonth: unit == .month), isBinary: isBinary)
-    case .integer(let bytes, let isSigned):
-      guard let width = bucket.number,
-        let number = Int64(
-          String(
-            decoding: KeyedHash.decimal(value, bytes: bytes, isSigned: isSigned, isBinary: isBinary), as: UTF8.self))
-      else { return nil }
-      return BucketMask.floor(number, width).flatMap {
-        type.integer($0, bytes: bytes, isSigned: isSigned, isBinary: isBinary)
-      }
-    case .numeric:
-      guard let width = bucket.number,
-        let number = isBinary ? NumericValue(binary: value) : NumericValue(text: value), let whole = number.wholeNumber
-      else { return nil }
-      // -0.5 lies below 0.
-      let below = number.isNegative && number.fraction.contains { $0 != UInt8(ascii: "0") }
-      guard let start = BucketMask.floor(below ? whole - 1 : whole, width) else { return nil }
-      return isBinary ? NumericValue(start).binary : NumericValue(start).text
+      return type.short(
+        moment: CalendarDay(daysSince1970: Int(day)).start(ofMonth: unit == .month).moment, isBinary: isBinary)
+    case .integer:
+      guard let width = bucket.number, let number = type.integer(value, isBinary: isBinary) else { return nil }
+      return BucketMask.floor(number, width).flatMap { type.short(integer: $0, isBinary: isBinary) }
+    case .numeric: return numeric(value)
     case .float4, .float8: return float(value)
     default: return nil
     }
+  }
+
+  private func numeric(_ value: UnsafeRawBufferPointer) -> ShortValue? {
+    guard let width = bucket.number, let number = ShortNumeric(value, isBinary: isBinary)?.floor,
+      let start = BucketMask.floor(number, width)
+    else { return nil }
+    var out = ShortValue()
+    if isBinary { out.append(numeric: start, scale: 0) } else { out.append(decimal: start) }
+    return out
   }
 
   private static func floor(_ number: Int64, _ width: Int64) -> Int64? {
@@ -45,23 +52,30 @@ struct BucketMask: Hashable, Sendable {
     return isOver ? nil : start
   }
 
-  private func float(_ value: ArraySlice<UInt8>) -> [UInt8]? {
+  private func float(_ value: UnsafeRawBufferPointer) -> ShortValue? {
     guard let width = bucket.number, let number = ValueType.double(value, isBinary: isBinary), number.isFinite,
       number.magnitude < 1e15
     else { return nil }
     let start = (number / Double(width)).rounded(.down) * Double(width)
-    guard isBinary else { return Array(String(Int64(start)).utf8) }
-    return type == .float4 ? bigEndian(Float(start).bitPattern) : bigEndian(start.bitPattern)
+    var out = ShortValue()
+    if !isBinary {
+      out.append(decimal: Int64(start))
+    } else if type == .float4 {
+      out.append(bigEndian: UInt64(Float(start).bitPattern), bytes: 4)
+    } else {
+      out.append(bigEndian: start.bitPattern, bytes: 8)
+    }
+    return out
   }
 }
 
 extension ValueType {
   /// µs since 1970 of a date or timestamp, with a zone as UTC; nil for infinities and what is not in ISO's style.
-  func moment(_ value: ArraySlice<UInt8>, isBinary: Bool) -> Int64? {
+  func moment(_ value: some RandomAccessCollection<UInt8>, isBinary: Bool) -> Int64? {
     isBinary ? moment(binary: value) : moment(text: value)
   }
 
-  private func moment(binary value: ArraySlice<UInt8>) -> Int64? {
+  private func moment(binary value: some RandomAccessCollection<UInt8>) -> Int64? {
     let epoch = Int64(CalendarDay.postgresEpoch) * CalendarDay.microseconds
     let bits = value.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     switch (self, value.count) {
@@ -78,7 +92,7 @@ extension ValueType {
   }
 
   /// `2026-11-21`, `2026-11-21 10:00:00.123`, `2026-11-21 10:00:00+05:30`.
-  private func moment(text value: ArraySlice<UInt8>) -> Int64? {
+  private func moment(text value: some RandomAccessCollection<UInt8>) -> Int64? {
     guard let day = CalendarDay(isoPrefix: value) else { return nil }
     var moment = Int64(day.daysSince1970) * CalendarDay.microseconds
     var rest = value.dropFirst(10)

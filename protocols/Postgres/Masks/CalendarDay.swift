@@ -29,14 +29,23 @@ struct CalendarDay: Hashable {
   }
 
   /// From the front of `YYYY-MM-DD…`; nil for what is not written in that style, before year 1 or after 9999.
-  init?(isoPrefix text: ArraySlice<UInt8>) {
-    let bytes = Array(text.prefix(10))
-    guard bytes.count == 10, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
-      let year = CalendarDay.number(bytes[0..<4]), let month = CalendarDay.number(bytes[5..<7]),
-      let day = CalendarDay.number(bytes[8..<10]), (1...9999).contains(year), (1...12).contains(month),
-      (1...31).contains(day)
+  init?(isoPrefix text: some Collection<UInt8>) {
+    var parts = (year: 0, month: 0, day: 0)
+    var place = 0
+    for byte in text.prefix(10) {
+      let digit = Int(byte) - 0x30
+      switch place {
+      case 4, 7: guard byte == UInt8(ascii: "-") else { return nil }
+      case _ where !(0...9).contains(digit): return nil
+      case 0..<4: parts.year = parts.year * 10 + digit
+      case 5..<7: parts.month = parts.month * 10 + digit
+      case _: parts.day = parts.day * 10 + digit
+      }
+      place += 1
+    }
+    guard place == 10, (1...9999).contains(parts.year), (1...12).contains(parts.month), (1...31).contains(parts.day)
     else { return nil }
-    self.init(year: year, month: month, day: day)
+    self.init(year: parts.year, month: parts.month, day: parts.day)
     guard CalendarDay(daysSince1970: daysSince1970) == self else { return nil }
   }
 
@@ -64,7 +73,7 @@ struct CalendarDay: Hashable {
     return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
   }
 
-  static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+  static func number(_ digits: some Collection<UInt8>) -> Int? {
     var number = 0
     for digit in digits {
       guard (0x30...0x39).contains(digit) else { return nil }

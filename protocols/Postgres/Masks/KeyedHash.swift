@@ -2,7 +2,7 @@ import Crypto
 
 /// The secret of hashed values: the same for all sessions of a gateway, so that equal values stay equal.
 public struct MaskKey: Hashable, Sendable {
-  private let bytes: [UInt8]
+  fileprivate let bytes: [UInt8]
   /// 32 bytes that nobody else knows.
   public init(_ bytes: [UInt8]) { self.bytes = bytes }
   public static func random() -> MaskKey { MaskKey((0..<32).map { _ in UInt8.random(in: .min ... .max) }) }
@@ -21,6 +21,19 @@ struct KeyedHash: Hashable, Sendable {
   var maxCharacters: Int?
   /// Digits before and behind the point that a numeric may have.
   var numericDigits: (whole: Int, fraction: Int)?
+  private let mac: KeyedMAC
+
+  init(
+    key: MaskKey, type: ValueType, isBinary: Bool, maxCharacters: Int? = nil,
+    numericDigits: (whole: Int, fraction: Int)? = nil
+  ) {
+    self.key = key
+    self.type = type
+    self.isBinary = isBinary
+    self.maxCharacters = maxCharacters
+    self.numericDigits = numericDigits
+    mac = KeyedMAC(key.bytes)
+  }
 
   static func == (a: KeyedHash, b: KeyedHash) -> Bool {
     a.key == b.key && a.type == b.type && a.isBinary == b.isBinary && a.maxCharacters == b.maxCharacters
@@ -38,78 +51,153 @@ struct KeyedHash: Hashable, Sendable {
   /// What dates are spread over: a hundred years.
   private static let days: UInt64 = 36_524
 
-  /// The stand-in for a value; nil is NULL.
-  func standIn(_ value: ArraySlice<UInt8>) -> [UInt8]? {
-    let digest = key.digest(canonical(value))
-    let number = digest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+  /// False for types of which every value becomes the one that says nothing.
+  static func makesValues(of type: ValueType) -> Bool {
     switch type {
-    case .text: return Array(hexText(digest).prefix(maxCharacters ?? .max))
-    case .json: return quoted(digest)
-    case .jsonb: return (isBinary ? [1] : []) + quoted(digest)
-    case .xml: return hexText(digest)
-    case .integer(let bytes, let isSigned):
-      let room = UInt64(1) << UInt64(min(bytes * 8 - (isSigned ? 1 : 0), 63))
-      return type.integer(Int64(number % room), bytes: bytes, isSigned: isSigned, isBinary: isBinary)
-    case .numeric: return numeric(number)
-    // Whole numbers that both hold exactly.
-    case .float4: return float(Double(number % (1 << 24)))
-    case .float8: return float(Double(number % (1 << 53)))
-    case .date, .timestamp, .timestampWithZone:
-      return type.spelled(CalendarDay(daysSince1970: Int(number % KeyedHash.days)), isBinary: isBinary)
-    case .uuid:
-      var bytes = Array(digest.prefix(16))
-      // Version 8 is for whatever one likes (RFC 9562 §5.8).
-      bytes[6] = bytes[6] & 0x0F | 0x80
-      bytes[8] = bytes[8] & 0x3F | 0x80
-      return isBinary ? bytes : ValueType.uuidText(bytes)
-    case .bytea: return isBinary ? Array(digest.prefix(16)) : ValueType.hexText(Array(digest.prefix(16)))
+    case .text, .json, .jsonb, .xml, .integer, .numeric, .float4, .float8, .date, .timestamp, .timestampWithZone, .uuid,
+      .bytea:
+      true
     case .bool, .byte, .time, .timeWithZone, .interval, .inet, .cidr, .hardwareAddress, .array, .range, .multirange,
       .other:
-      return type.neutral(isBinary: isBinary)
+      false
     }
   }
 
-  private func hexText(_ digest: [UInt8]) -> [UInt8] {
-    ValueType.hexDigits(Array(digest.prefix(KeyedHash.textLength / 2)))
+  /// The stand-in for a value; nil is NULL.
+  func standIn(_ value: ArraySlice<UInt8>) -> [UInt8]? {
+    value.withUnsafeBytes { short($0)?.array } ?? type.neutral(isBinary: isBinary)
   }
 
-  private func quoted(_ digest: [UInt8]) -> [UInt8] { [UInt8(ascii: "\"")] + hexText(digest) + [UInt8(ascii: "\"")] }
+  /// The stand-in, made without an allocation; nil for types without one.
+  func short(_ value: UnsafeRawBufferPointer) -> ShortValue? {
+    guard KeyedHash.makesValues(of: type) else { return nil }
+    let digest = digest(of: value)
+    let number = digest.leadingNumber
+    var out = ShortValue()
+    switch type {
+    case .text: write(hex: digest, atMost: maxCharacters ?? .max, &out)
+    case .xml: write(hex: digest, &out)
+    case .json, .jsonb:
+      if type == .jsonb, isBinary { out.append(1) }
+      out.append("\"")
+      write(hex: digest, &out)
+      out.append("\"")
+    case .integer(let bytes, let isSigned):
+      let room = UInt64(1) << UInt64(min(bytes * 8 - (isSigned ? 1 : 0), 63))
+      return type.short(integer: Int64(number % room), isBinary: isBinary)
+    case .numeric: write(numeric: number, &out)
+    // Whole numbers that both hold exactly.
+    case .float4, .float8: write(float: number, &out)
+    case .date, .timestamp, .timestampWithZone:
+      return type.short(
+        moment: CalendarDay(daysSince1970: Int(number % KeyedHash.days)).moment, isBinary: isBinary)
+    case .uuid: write(uuid: digest, &out)
+    case .bytea:
+      if !isBinary { out.append("\\x") }
+      for place in 0..<16 { if isBinary { out.append(digest[place]) } else { out.append(hex: digest[place]) } }
+    default: return nil
+    }
+    return out
+  }
 
-  private func numeric(_ number: UInt64) -> [UInt8] {
+  private func write(hex digest: SIMD32<UInt8>, atMost limit: Int = .max, _ out: inout ShortValue) {
+    var hex = ShortValue()
+    for place in 0..<(KeyedHash.textLength / 2) { hex.append(hex: digest[place]) }
+    for place in 0..<min(hex.count, limit) { out.append(hex[place]) }
+  }
+
+  private func write(numeric number: UInt64, _ out: inout ShortValue) {
     let digits = numericDigits ?? (15, 0)
     let room = (0..<min(max(digits.whole, 0), 15)).reduce(UInt64(1)) { room, _ in room * 10 }
-    var value = NumericValue(Int64(number % room))
-    value.fraction = [UInt8](repeating: UInt8(ascii: "0"), count: max(0, digits.fraction))
-    return isBinary ? value.binary : value.text
+    let (value, scale) = (Int64(number % room), max(0, digits.fraction))
+    if isBinary { return out.append(numeric: value, scale: scale) }
+    out.append(decimal: value)
+    // Zeros that nobody needs are left out where there are very many.
+    if scale > 0 { out.append(".") }
+    for _ in 0..<min(scale, 40) { out.append("0") }
   }
 
-  private func float(_ value: Double) -> [UInt8] {
-    if !isBinary { return Array(String(Int64(value)).utf8) }
-    return type == .float4 ? bigEndian(Float(value).bitPattern) : bigEndian(value.bitPattern)
+  private func write(float number: UInt64, _ out: inout ShortValue) {
+    let value = number % (type == .float4 ? 1 << 24 : 1 << 53)
+    if !isBinary { return out.append(decimal: Int64(value)) }
+    if type == .float4 { return out.append(bigEndian: UInt64(Float(value).bitPattern), bytes: 4) }
+    out.append(bigEndian: Double(value).bitPattern, bytes: 8)
+  }
+
+  /// Version 8 is for whatever one likes (RFC 9562 §5.8).
+  private func write(uuid digest: SIMD32<UInt8>, _ out: inout ShortValue) {
+    for place in 0..<16 {
+      var byte = digest[place]
+      if place == 6 { byte = byte & 0x0F | 0x80 }
+      if place == 8 { byte = byte & 0x3F | 0x80 }
+      if isBinary {
+        out.append(byte)
+        continue
+      }
+      if place == 4 || place == 6 || place == 8 || place == 10 { out.append("-") }
+      out.append(hex: byte)
+    }
   }
 
   // MARK: One spelling for equal values
 
-  /// What is hashed: the same for a value in text and in binary, and for all ways in which the type spells it.
-  func canonical(_ value: ArraySlice<UInt8>) -> [UInt8] {
+  private func digest(of value: UnsafeRawBufferPointer) -> SIMD32<UInt8> {
+    if let canonical = canonical(short: value) { return mac.digest(canonical) }
+    if let canonical = canonical(long: value) { return canonical.withUnsafeBytes { mac.digest($0) } }
+    return mac.digest(UnsafeRawBufferPointer(rebasing: value[unpadded(value)]))
+  }
+
+  /// The same spelling of what is too long to be spelled without an allocation; nil where it counts as it stands.
+  private func canonical(long value: UnsafeRawBufferPointer) -> [UInt8]? {
     switch type {
-    case .text(let isPadded):
-      guard isPadded, let last = value.lastIndex(where: { $0 != UInt8(ascii: " ") }) else { return Array(value) }
-      return Array(value[...last])
-    case .integer(let bytes, let isSigned):
-      return KeyedHash.decimal(value, bytes: bytes, isSigned: isSigned, isBinary: isBinary)
+    case .bytea: isBinary ? nil : ValueType.hexBytes(Array(value)[...])
     case .numeric:
-      let number = isBinary ? NumericValue(binary: value) : NumericValue(text: value)
-      return number?.canonical ?? Array(value)
-    case .float4: return ValueType.double(value, isBinary: isBinary).map { Array("\(Float($0))".utf8) } ?? Array(value)
-    case .float8: return ValueType.double(value, isBinary: isBinary).map { Array("\($0)".utf8) } ?? Array(value)
-    case .date, .timestamp, .timestampWithZone:
-      return type.moment(value, isBinary: isBinary).map { Array(String($0).utf8) } ?? Array(value)
-    case .uuid: return isBinary ? Array(value) : ValueType.uuidBytes(value) ?? Array(value)
-    case .bytea: return isBinary ? Array(value) : ValueType.hexBytes(value) ?? Array(value)
+      (isBinary ? NumericValue(binary: Array(value)[...]) : NumericValue(text: Array(value)[...]))?.canonical
+    default: nil
+    }
+  }
+
+  /// What of a value counts, where it counts as it stands.
+  private func unpadded(_ value: UnsafeRawBufferPointer) -> Range<Int> {
+    switch type {
+    case .text(isPadded: true):
+      guard let last = value.lastIndex(where: { $0 != UInt8(ascii: " ") }) else { return 0..<value.count }
+      return 0..<(last + 1)
     // jsonb's binary form is its text behind a version.
-    case .jsonb: return isBinary ? Array(value.dropFirst()) : Array(value)
-    default: return Array(value)
+    case .jsonb where isBinary && !value.isEmpty: return 1..<value.count
+    default: return 0..<value.count
+    }
+  }
+
+  /// One spelling for a value in text and in binary, and for all ways in which the type spells it; nil where it counts as
+  /// it stands, or is none.
+  private func canonical(short value: UnsafeRawBufferPointer) -> ShortValue? {
+    var out = ShortValue()
+    switch type {
+    case .integer:
+      guard isBinary, let number = type.integer(value, isBinary: true) else { return nil }
+      out.append(decimal: number)
+    case .numeric: return ShortNumeric(value, isBinary: isBinary)?.canonical
+    case .float4, .float8:
+      guard let number = ValueType.double(value, isBinary: isBinary) else { return nil }
+      let text = type == .float4 ? "\(Float(number))" : "\(number)"
+      for byte in text.utf8 { out.append(byte) }
+    case .date, .timestamp, .timestampWithZone:
+      guard let moment = type.moment(value, isBinary: isBinary) else { return nil }
+      out.append(decimal: moment)
+    case .uuid: return ValueType.uuid(value, isBinary: isBinary)
+    case .bytea:
+      guard !isBinary, value.count <= 2 + 2 * ShortValue.limit, value.starts(with: "\\x".utf8) else { return nil }
+      return ValueType.hex(UnsafeRawBufferPointer(rebasing: value[2...]))
+    default: return nil
+    }
+    return out
+  }
+
+  /// What is hashed, whole.
+  func canonical(_ value: ArraySlice<UInt8>) -> [UInt8] {
+    value.withUnsafeBytes { value in
+      canonical(short: value)?.array ?? canonical(long: value) ?? Array(value[unpadded(value)])
     }
   }
 
@@ -124,7 +212,7 @@ struct KeyedHash: Hashable, Sendable {
 
 extension ValueType {
   /// A float4 or float8 in either format; nil for what is none.
-  static func double(_ value: ArraySlice<UInt8>, isBinary: Bool) -> Double? {
+  static func double(_ value: some Collection<UInt8>, isBinary: Bool) -> Double? {
     guard isBinary else { return Double(String(decoding: value, as: UTF8.self)) }
     let bits = value.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     switch value.count {
