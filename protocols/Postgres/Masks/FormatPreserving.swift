@@ -95,13 +95,13 @@ struct FormatPreserving {
   private func fixedBlock(_ block: UnsafeMutableRawBufferPointer, _ numerals: Numerals, _ tweakLength: Int) {
     let count = numerals.values.count
     let radix = numerals.hasOneRadix ? Int(numerals.radices[0]) : 0
-    for (place, byte) in [1, 2, 1].enumerated() { block[place] = UInt8(byte) }
-    for (place, shift) in [16, 8, 0].enumerated() { block[3 + place] = UInt8(truncatingIfNeeded: radix >> shift) }
+    (block[0], block[1], block[2]) = (1, 2, 1)
+    for place in 0..<3 { block[3 + place] = UInt8(truncatingIfNeeded: radix >> (16 - 8 * place)) }
     block[6] = 10
     block[7] = UInt8(truncatingIfNeeded: count / 2)
-    for (place, shift) in [24, 16, 8, 0].enumerated() {
-      block[8 + place] = UInt8(truncatingIfNeeded: count >> shift)
-      block[12 + place] = UInt8(truncatingIfNeeded: tweakLength >> shift)
+    for place in 0..<4 {
+      block[8 + place] = UInt8(truncatingIfNeeded: count >> (24 - 8 * place))
+      block[12 + place] = UInt8(truncatingIfNeeded: tweakLength >> (24 - 8 * place))
     }
   }
 

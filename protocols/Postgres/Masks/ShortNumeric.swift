@@ -38,7 +38,11 @@ struct ShortNumeric {
       let place = weight - group
       let value = place >= 0 && place < count ? word(4 + place) : 0
       guard value < 10_000 else { return false }
-      for scale in [1000, 100, 10, 1] { digits.append(UInt8(value / scale % 10) + 0x30) }
+      var scale = 1_000
+      while scale > 0 {
+        digits.append(UInt8(value / scale % 10) + 0x30)
+        scale /= 10
+      }
       if group >= 0 { whole += 4 }
       group -= 1
       if digits.isCut { return false }

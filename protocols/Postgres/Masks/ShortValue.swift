@@ -55,8 +55,11 @@ struct ShortValue {
   }
 
   mutating func append(hex byte: UInt8) {
-    for digit in [byte >> 4, byte & 15] { append(digit < 10 ? digit + 0x30 : digit + 0x57) }
+    append(hexDigit: byte >> 4)
+    append(hexDigit: byte & 15)
   }
+
+  private mutating func append(hexDigit digit: UInt8) { append(digit < 10 ? digit + 0x30 : digit + 0x57) }
 
   /// `YYYY-MM-DD`.
   mutating func append(_ day: CalendarDay) {
@@ -192,10 +195,12 @@ extension ValueType {
       }
       short.append(date)
       let seconds = time / 1_000_000
-      for (mark, number) in [(" " as StaticString, seconds / 3600), (":", seconds / 60 % 60), (":", seconds % 60)] {
-        short.append(mark)
-        short.append(decimal: number, atLeast: 2)
-      }
+      short.append(" ")
+      short.append(decimal: seconds / 3600, atLeast: 2)
+      short.append(":")
+      short.append(decimal: seconds / 60 % 60, atLeast: 2)
+      short.append(":")
+      short.append(decimal: seconds % 60, atLeast: 2)
       // As many digits as say something, as PostgreSQL writes it.
       var (fraction, digits) = (time % 1_000_000, 6)
       if fraction > 0 {
