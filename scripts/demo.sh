@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make demo`: a real PostgreSQL with data, the gateway before it, and four commands that meet four decisions.
+# `make demo`: a real PostgreSQL with data and a real sshd, the gateway before them, and seven commands that meet their
+# decisions.
 #
 # Stays up until Ctrl-C; with DEMO_ONCE=1 it ends after the show. Every step checks what it shows: the demo fails
 # rather than pretend. State is in .demo/ or $DEMO_DATA (removed at the next start), PostgreSQL in a folder under /tmp.
@@ -9,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly data=${DEMO_DATA:-.demo}
 readonly pg_bin=/usr/lib/postgresql/15/bin
 sallyport=${SALLYPORT_BINARY:-.build/release/sallyport}
-cluster= gateway= waiting=
+cluster= gateway= waiting= sshd=
 # What the person has set for psql must not change the demo.
 unset "${!PG@}"
 
@@ -21,6 +22,7 @@ cleanup() {
     ! kill -0 "$gateway" 2>/dev/null || kill -KILL "$gateway"
     wait "$gateway" 2>/dev/null || true
   fi
+  [[ -z $sshd ]] || kill "$sshd" 2>/dev/null || true
   [[ -z $cluster ]] || scripts/pg-cluster.sh stop "$cluster"
   [[ -z ${lock_is_ours:-} ]] || rm -f "$data/demo.pid"
 }
@@ -62,18 +64,44 @@ start_postgres() {
     cat fixtures/demo/shop.sql; } | "${postgres[@]}" -d shop -f - || broken "fixtures/demo/shop.sql did not load"
 }
 
+# An sshd of the demo's own, for this account alone, with keys that end with it.
+start_sshd() {
+  ssh_keys=$(cd "$data" && pwd)/sshd
+  mkdir -m 700 "$ssh_keys"
+  local name
+  for name in host account; do ssh-keygen -q -t ed25519 -N '' -C "demo $name" -f "$ssh_keys/$name"; done
+  sshd_port=$(free_port_from 2022)
+  # sshd asks for this folder when root starts it.
+  [[ $(id -u) != 0 ]] || mkdir -p /run/sshd
+  printf '%s\n' "Port $sshd_port" "ListenAddress 127.0.0.1" "HostKey $ssh_keys/host" \
+    "AuthorizedKeysFile $ssh_keys/account.pub" "PidFile none" "StrictModes no" "UsePAM no" \
+    "PasswordAuthentication no" >"$ssh_keys/config"
+  /usr/sbin/sshd -D -e -f "$ssh_keys/config" 2>"$ssh_keys/log" &
+  sshd=$!
+  for _ in {1..100}; do
+    ! grep -q '^Server listening' "$ssh_keys/log" || return 0
+    kill -0 "$sshd" 2>/dev/null || { sshd=; cat "$ssh_keys/log" >&2; broken "sshd did not start"; }
+    sleep 0.1
+  done
+  broken "sshd is not ready after 10 s"
+}
+
 start_gateway() {
   port=$(free_port_from 6432)
-  config=fixtures/demo/sallyport.yaml
-  if [[ $pg_port != 55432 || $port != 6432 ]]; then
-    sed "s/127\.0\.0\.1:55432/127.0.0.1:$pg_port/; s/127\.0\.0\.1:6432/127.0.0.1:$port/" "$config" >"$data/sallyport.yaml"
-    config=$data/sallyport.yaml
-    echo "demo: 55432 or 6432 is taken: PostgreSQL on $pg_port, the gateway on $port, configured by $config"
-  fi
+  ssh_port=$(free_port_from 2222)
+  config=$data/config
+  mkdir "$config"
+  sed "s/127\.0\.0\.1:55432/127.0.0.1:$pg_port/; s/127\.0\.0\.1:6432/127.0.0.1:$port/
+    /^    postgres: /a\\    ssh: 127.0.0.1:$ssh_port                # where ssh, scp and rsync connect" \
+    fixtures/demo/sallyport.yaml >"$config/sallyport.yaml"
+  sed "s|@SSH_PORT@|$sshd_port|; s|@SSH_USER@|$(id -un)|; s|@SSH_KEY@|$ssh_keys/account|
+    s|@SSH_HOST_KEY@|$(ssh-keygen -lf "$ssh_keys/host.pub" | cut -d ' ' -f 2)|" fixtures/demo/ssh.yaml >"$config/ssh.yaml"
+  [[ $pg_port == 55432 && $port == 6432 && $ssh_port == 2222 ]] ||
+    echo "demo: ports are taken: PostgreSQL on $pg_port, the gateway on $port and, for SSH, $ssh_port, configured by $config"
   "$sallyport" serve --config "$config" --data "$data" >"$data/ready" 2>"$data/gateway.log" &
   gateway=$!
   for _ in {1..300}; do
-    grep -q '^listening postgres' "$data/ready" && return
+    grep -qs '^listening postgres' "$data/ready" && return
     kill -0 "$gateway" 2>/dev/null || { gateway=; broken "the gateway did not start"; }
     sleep 0.1
   done
@@ -137,6 +165,60 @@ show_approved() {
   echo "  ana > DELETE 1"
 }
 
+# --- the same over SSH -----------------------------------------------------------------------------------------------
+
+# The token is the password, and the gateway's key is known from its own file: ssh asks nothing.
+prepare_ssh() {
+  printf '#!/bin/sh\ncat "%s"\n' "$(cd "$data" && pwd)/ana.token" >"$data/askpass"
+  chmod 700 "$data/askpass"
+  echo "[127.0.0.1]:$ssh_port $(<"$data/ssh_host_ed25519_key.pub")" >"$data/known_hosts"
+}
+
+ssh_ana() {
+  SSH_ASKPASS=$(cd "$data" && pwd)/askpass SSH_ASKPASS_REQUIRE=force ssh -F none -o LogLevel=ERROR -o PubkeyAuthentication=no \
+    -o UserKnownHostsFile="$data/known_hosts" -p "$ssh_port" web-1@127.0.0.1 "$1" </dev/null
+}
+
+show_ssh_passing() {
+  local command="echo hello from \$(uname -s)" out
+  heading "5  ssh passes           $command"
+  out=$(ssh_ana "$command" 2>&1) || { printf '%s\n' "$out" >&2; broken "the SSH command did not pass"; }
+  show <<<"$out"
+  [[ $out == "hello from $(uname -s)" ]] || broken "the SSH command's output is not the host's"
+}
+
+show_ssh_denied() {
+  local command="sudo sh -c 'rm -rf /srv/shop'" out status=0
+  heading "6  ssh denied           $command"
+  out=$(ssh_ana "$command" 2>&1) || status=$?
+  show <<<"$out"
+  [[ $status == 126 && $out == *"nothing is removed by hand"* ]] || broken "rm was not refused over SSH"
+}
+
+show_ssh_approved() {
+  local file command id="" pattern='approvals approve ([A-Za-z0-9-]+)'
+  file=$(cd "$data" && pwd)/restart
+  command="touch $file"
+  heading "7  ssh waits            touch …/restart"
+  : >"$data/ssh.err"
+  ssh_ana "$command" >"$data/ssh.out" 2>"$data/ssh.err" &
+  waiting=$!
+  for _ in {1..150}; do
+    [[ $(<"$data/ssh.err") =~ $pattern ]] && { id=${BASH_REMATCH[1]}; break; }
+    kill -0 "$waiting" 2>/dev/null || break
+    sleep 0.1
+  done
+  [[ -n $id && ! -e $file ]] || { cat "$data/ssh.err" >&2; broken "the SSH command did not wait"; }
+  head -n 1 "$data/ssh.err" | show
+  SALLYPORT_TOKEN=$(<"$data/dora.token") "$sallyport" approvals approve "$id" --data "$data" 2>&1 | show
+  local status=0
+  wait "$waiting" || status=$?
+  waiting=
+  [[ $status == 0 && -e $file ]] || { cat "$data/ssh.err" >&2; broken "the approved SSH command failed"; }
+  heading "   the audit trail has  sallyport audit tail"
+  "$sallyport" audit tail --data "$data" -n 4 | cut -c 1-98 | show
+}
+
 show_what_next() {
   local client=psql
   command -v psql >/dev/null || client=$pg_bin/psql
@@ -144,6 +226,8 @@ show_what_next() {
   echo "  PGPASSWORD=\$(cat $data/ana.token) $client \"host=127.0.0.1 port=$port dbname=shop user=ana\""
   local binary=${sallyport#"$PWD"/}
   echo "  SALLYPORT_TOKEN=\$(cat $data/dora.token) $binary approvals list --data $data"
+  echo "  SSH_ASKPASS=$data/askpass SSH_ASKPASS_REQUIRE=force ssh -p $ssh_port \\"
+  echo "    -o UserKnownHostsFile=$data/known_hosts web-1@127.0.0.1 uptime"
   echo "  $binary audit tail --data $data"
   echo "Masks follow values through SQL; try to get round them: $binary mask prove --help"
 }
@@ -161,8 +245,9 @@ mkdir -m 700 "$data"
 echo $$ >"$data/demo.pid"
 lock_is_ours=1
 
-echo "demo: starting PostgreSQL and the gateway"
+echo "demo: starting PostgreSQL, sshd and the gateway"
 start_postgres
+start_sshd
 start_gateway
 token_for ana && token_for dora || broken "no tokens"
 echo
@@ -170,6 +255,10 @@ show_passing
 show_masked
 show_denied
 show_approved
+prepare_ssh
+show_ssh_passing
+show_ssh_denied
+show_ssh_approved
 show_what_next
 
 [[ -z ${DEMO_ONCE:-} ]] || exit 0

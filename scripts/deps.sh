@@ -11,8 +11,8 @@ readonly venv=.deps/venv
 readonly requirements=Tests/clients/requirements.txt
 
 build_packages=(libpg-query-dev libssh-dev libpcre2-dev libsodium-dev libsqlite3-dev pkg-config git ca-certificates)
-demo_packages=(postgresql-15 postgresql-client-15 openssl)
-test_packages=(haproxy systemd openssh-client openssh-server faketime)
+demo_packages=(postgresql-15 postgresql-client-15 openssl openssh-client openssh-server)
+test_packages=(haproxy systemd faketime)
 bench_packages=(pgbouncer haproxy python3)
 detect_packages=(libvectorscan-dev python3)
 scratch=

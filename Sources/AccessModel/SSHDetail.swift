@@ -10,9 +10,15 @@ public struct SSHDetail: Hashable, Sendable {
   /// Why it could not be worked out what the text runs; nil when it was. Effects and footprint are then `.unknown` and
   /// `.everything`.
   public var misunderstood: String?
+  /// Where a forward leads, as it is matched: `host:port`, the host in lower case, addresses in their usual form, every
+  /// name and address of the target's own as `localhost`. nil for anything else.
+  public var destination: String?
 
-  public init(request: Request, programs: [SSHProgram] = [], misunderstood: String? = nil) {
+  public init(
+    request: Request, programs: [SSHProgram] = [], misunderstood: String? = nil, destination: String? = nil
+  ) {
     self.request = request
+    self.destination = destination
     self.programs = programs
     self.misunderstood = misunderstood
   }

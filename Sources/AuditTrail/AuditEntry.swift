@@ -71,7 +71,7 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   }
 
   /// `gateway_started`, `gateway_stopped`, `authenticated`, `session_opened`, `session_closed`, `decided`, `finished`,
-  /// `recorded`, `control`, `approval`, `administration`, `configuration_reloaded`, `denied_repeatedly` or
+  /// `recorded`, `typed`, `control`, `approval`, `administration`, `configuration_reloaded`, `denied_repeatedly` or
   /// `authenticated_repeatedly`.
   public var event: String
   public var session: String?
@@ -110,6 +110,8 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
   public var misunderstood: String?
   /// `exec`, `shell`, `subsystem` or `forward`.
   public var sshRequest: String?
+  /// `enforced` where it was decided before it ran, `observed` for shells and for what is typed into them.
+  public var assurance: String?
   /// Names of the programs that an SSH command's text has.
   public var programs: [String]?
   public var text: String?
@@ -165,7 +167,7 @@ public struct AuditEntry: Hashable, Sendable, Decodable {
     case event, session, command, version, policy, reason, user, client, method, succeeded, gateway, region, groups,
       connection, labels, `protocol`, backend, database, application, action, rule, approvers, shadow, stage, effects,
       footprint, statements, misunderstood, text, redacted, parameters, binds, offset, cut, sha256, ending, tag, error,
-      rows, bytes, masked, programs,
+      rows, bytes, masked, programs, assurance,
       purpose, request, step, person, actor, verb, subject, trigger, previous, changes, notes,
       count, since, until, users
     case firstCommand = "first_command"

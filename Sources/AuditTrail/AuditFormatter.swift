@@ -105,6 +105,10 @@ public struct AuditFormatter {
       add("rows", entry.rows.map(String.init))
       add("bytes", entry.bytes.map(String.init))
       if entry.cut == true { words.append("cut") }
+    case "typed":
+      words.append("typed #\(entry.command ?? 0)")
+      add("rule", entry.rule)
+      add("action", entry.action)
     case "authenticated":
       words.append(entry.succeeded == true ? "signed-in" : "sign-in-failed")
       add("user", entry.user)

@@ -22,7 +22,8 @@ extension AuditLane {
       note(floods.left(of: session))
       floods.forget(session: session)
     case .gatewayStopped: note(floods.all())
-    case .gatewayStarted, .authenticated, .sessionOpened, .sessionClosed, .decided, .finished, .recorded, .control,
+    case .gatewayStarted, .authenticated, .sessionOpened, .sessionClosed, .decided, .finished, .recorded, .typed,
+      .control,
       .approval, .administration, .configurationReloaded, .repeated:
       break
     }

@@ -86,6 +86,7 @@ extension JSONWriter {
     case .finished(let session, let command, let outcome, let duration):
       finished(command, outcome, duration: duration, session: session)
     case .recorded(let result): write(result)
+    case .typed(let typed): write(typed)
     case .control(let session, let purpose):
       begin("control")
       field("session", session, limit: RecordLimits.name)
@@ -326,6 +327,7 @@ extension JSONWriter {
       key("statements")
       raw("[]")
       field("ssh_request", ssh.request.rawValue)
+      field("assurance", ssh.request == .shell ? "observed" : "enforced")
       if !ssh.programs.isEmpty { field("programs", ssh.programs.map(\.name), limit: RecordLimits.list) }
       if let misunderstood = ssh.misunderstood {
         field("misunderstood", misunderstood, limit: RecordLimits.sentence)
@@ -405,6 +407,18 @@ extension JSONWriter {
     field("rows", result.rows)
     if result.isCut { field("cut", true) }
     field("sha256", result.hash, limit: RecordLimits.name)
+  }
+
+  private mutating func write(_ typed: TypedCommand) {
+    begin("typed")
+    field("session", typed.session, limit: RecordLimits.name)
+    field("command", typed.command.rawValue)
+    if !typed.rules.isEmpty {
+      field("action", typed.isEnd ? "end" : "alert")
+      field("rule", typed.rules.joined(separator: ","), limit: RecordLimits.name)
+    }
+    self.text(KeptText(of: typed.facts, detectors))
+    field("assurance", "observed")
   }
 
   private mutating func write(_ record: ApprovalRecord) {

@@ -21,7 +21,8 @@ struct OutcomeReserve {
   static func covers(_ event: AuditEvent) -> Bool {
     switch event {
     case .finished, .sessionClosed, .gatewayStopped: true
-    case .gatewayStarted, .authenticated, .sessionOpened, .decided, .recorded, .control, .approval, .administration,
+    case .gatewayStarted, .authenticated, .sessionOpened, .decided, .recorded, .typed, .control, .approval,
+      .administration,
       .configurationReloaded, .repeated:
       false
     }
@@ -61,7 +62,7 @@ struct OutcomeReserve {
       record.action == .permit && record.command.stage == .execute ? .begins(session(record.session)) : .nothing
     case .finished(let name, _, _, _): .ends(session(name))
     case .sessionClosed(let name, _): .closes(session(name))
-    case .gatewayStarted, .gatewayStopped, .authenticated, .recorded, .control, .approval, .administration,
+    case .gatewayStarted, .gatewayStopped, .authenticated, .recorded, .typed, .control, .approval, .administration,
       .configurationReloaded, .repeated:
       .nothing
     }

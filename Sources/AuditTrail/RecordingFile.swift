@@ -14,8 +14,11 @@ import Glibc
 ///       2 rows     frames of DataRow, as the client got them
 ///       3 stream   body of CopyData, or what FunctionCall returned
 ///       4 cut      nothing; from here on the bounds of what is kept were reached
+///       5 output   bytes of standard output, or of a terminal
+///       6 errors   bytes of standard error
+///       7 size     columns u16, rows u16 of the terminal
 public enum RecordingFile {
-  public enum Kind: UInt8, Sendable { case columns = 1, rows, stream, cut }
+  public enum Kind: UInt8, Sendable { case columns = 1, rows, stream, cut, output, errors, size }
   public static let magic: [UInt8] = Array("SPREC".utf8) + [0, 0, 1]
   static let pieceHeader = 24
   /// No command has more; what names more is damage.
@@ -83,6 +86,13 @@ public enum RecordingFile {
       case .rows: piece = RecordedRows.read(content, columns).map { .rows($0) }
       case .stream: piece = .stream(content)
       case .cut: piece = .cut
+      case .output: piece = .output(content)
+      case .errors: piece = .errors(content)
+      case .size:
+        piece =
+          content.count == 4
+          ? .size(
+            columns: Int(content.integer(UInt16.self, at: 0)), rows: Int(content.integer(UInt16.self, at: 2))) : nil
       }
       guard let piece else { throw RecordingFault("the recording is damaged") }
       pieces.append(
@@ -109,6 +119,10 @@ public struct RecordedPiece: Hashable, Sendable {
     case rows([[String?]])
     case stream([UInt8])
     case cut
+    /// Of a program or terminal on an SSH connection.
+    case output([UInt8])
+    case errors([UInt8])
+    case size(columns: Int, rows: Int)
   }
   public var command: UInt64
   /// When it was sent to the client, µs since 1970.

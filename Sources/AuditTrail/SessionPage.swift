@@ -1,7 +1,8 @@
 /// Lines of JSON that say what a session did: its audit records, and before each `recorded` what was recorded.
 ///
 /// Recorded results are `{"event":"columns","columns":[…]}`, `{"event":"rows","rows":[["…",null],…]}`,
-/// `{"event":"stream","text":…}`, `{"event":"cut"}`, and `{"event":"missing","reason":…}` where they cannot be had; each
+/// `{"event":"stream","text":…}`, `{"event":"cut"}`, `{"event":"output","text":…}`, `{"event":"errors","text":…}`,
+/// `{"event":"size","width":80,"height":24}`, and `{"event":"missing","reason":…}` where they cannot be had; each
 /// with `time`, `session` and `command`.
 public struct SessionPage {
   public private(set) var lines: [String] = []
@@ -54,17 +55,28 @@ public struct SessionPage {
       }
       end(&writer)
     case .stream(let data):
-      var writer = begin("stream", piece.command, at: piece.time)
-      if let text = String(validating: data, as: UTF8.self) {
-        writer.field("text", text)
-      } else {
-        writer.field("hex", data.hex)
-      }
+      add(data, "stream", piece)
+    case .output(let data): add(data, "output", piece)
+    case .errors(let data): add(data, "errors", piece)
+    case .size(let columns, let rows):
+      var writer = begin("size", piece.command, at: piece.time)
+      writer.field("width", columns)
+      writer.field("height", rows)
       end(&writer)
     case .cut:
       var writer = begin("cut", piece.command, at: piece.time)
       end(&writer)
     }
+  }
+
+  private mutating func add(_ data: [UInt8], _ event: String, _ piece: RecordedPiece) {
+    var writer = begin(event, piece.command, at: piece.time)
+    if let text = String(validating: data, as: UTF8.self) {
+      writer.field("text", text)
+    } else {
+      writer.field("hex", data.hex)
+    }
+    end(&writer)
   }
 
   private func begin(_ event: String, _ command: UInt64, at time: Int64) -> JSONWriter {

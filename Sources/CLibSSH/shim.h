@@ -17,6 +17,15 @@ static inline int queued_auth_key_state(ssh_message message) {
   return (int)ssh_message_auth_publickey_state(message);
 }
 
+// Of requests for a terminal; width and height of window changes, too.
+static inline const char *queued_terminal_type(ssh_message message) {
+  return ssh_message_channel_request_pty_term(message);
+}
+
+static inline int queued_terminal_width(ssh_message message) { return ssh_message_channel_request_pty_width(message); }
+
+static inline int queued_terminal_height(ssh_message message) { return ssh_message_channel_request_pty_height(message); }
+
 #pragma GCC diagnostic pop
 
 // The beginning of libssh 0.10's own struct ssh_message_struct (its messages.h), of which no function tells the largest

@@ -17,6 +17,8 @@ public enum AuditEvent: Hashable, Sendable {
   case finished(session: String, command: CommandID, outcome: Outcome, duration: Int64)
   /// What the client got of a command's result is kept in the session's recording; written before the end of the command.
   case recorded(RecordedResult)
+  /// A command was seen in a terminal, after it was typed.
+  case typed(TypedCommand)
   /// The gateway sent something of its own to the backend (DECISIONS 12).
   case control(session: String, purpose: ControlPermit.Purpose)
   case approval(ApprovalRecord)
@@ -137,6 +139,26 @@ public struct RecordedResult: Hashable, Sendable {
     self.rows = rows
     self.isCut = isCut
     self.hash = hash
+  }
+}
+
+/// A command line as it stood on the screen of a terminal when Enter was pressed: an aid, which programs can deceive.
+public struct TypedCommand: Hashable, Sendable {
+  public var session: String
+  /// The shell that it was typed into.
+  public var command: CommandID
+  public var facts: CommandFacts
+  /// The deny rules that it meets, by name.
+  public var rules: [String]
+  /// The session ended for it.
+  public var isEnd: Bool
+
+  public init(session: String, command: CommandID, facts: CommandFacts, rules: [String], isEnd: Bool) {
+    self.session = session
+    self.command = command
+    self.facts = facts
+    self.rules = rules
+    self.isEnd = isEnd
   }
 }
 

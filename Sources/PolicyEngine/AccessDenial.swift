@@ -25,6 +25,11 @@ extension ScopedPolicy {
         hint: "Ask an administrator of the gateway for access to \(place).")
     }
     let held = granted.isEmpty ? "nothing" : granted.names.joined(separator: ", ")
+    if case .ssh(let detail) = command.detail, detail.request == .shell {
+      return Denial(
+        rule: "access", reason: "a shell may do anything, and access to \(place) covers only \(held)",
+        hint: "Give the command with it: ssh … COMMAND. Only access to everything covers a shell.")
+    }
     if command.effects.isUnknown {
       return Denial(
         rule: "access", reason: "what this may do could not be worked out, and access to \(place) covers only \(held)",

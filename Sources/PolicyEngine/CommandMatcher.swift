@@ -20,6 +20,7 @@ struct CommandMatcher: Sendable, Hashable {
     if let effects, !effects.mayMatch(command.effects) { return false }
     if let hours, !hours.contains(where: { hours in clock(hours.zone).map(hours.contains) ?? true }) { return false }
     guard isAbout(command.detail) else { return false }
+    if case .ssh(let detail) = command.detail, let ssh, !ssh.isAbout(detail.request) { return false }
     if command.couldBeAnything { return !CommandMatcher.isNothing(resources) && !CommandMatcher.isNothing(text) }
     if let text, !text.contains(where: { $0.mayMatch(command.text) }) { return false }
     if let resources, !mayTouch(resources, command) { return false }
@@ -34,6 +35,10 @@ struct CommandMatcher: Sendable, Hashable {
     if let hours, !hours.contains(where: { hours in clock(hours.zone).map(hours.contains) ?? false }) { return false }
     guard sql != nil || ssh != nil || resources != nil || text != nil else { return true }
     guard isAbout(command.detail) else { return false }
+    if case .ssh(let detail) = command.detail, let ssh {
+      guard ssh.isAbout(detail.request) else { return false }
+      if text == nil, resources == nil, ssh.covers(detail.request) { return true }
+    }
     if command.couldBeAnything { return false }
     if let text, !text.contains(where: { $0.mustMatch(command.text) }) { return false }
     if let resources, !mustTouch(resources, command) { return false }

@@ -72,6 +72,8 @@ public struct Rule: Sendable, Hashable {
   public var mode: Mode
   /// One sentence for the person who meets the rule, without a full stop; nil when the rule gives none.
   public var reason: String?
+  /// Whether a command that meets a deny rule ends the shell that it was seen in; it is recorded in any case.
+  public var endsShell = false
 
   public init(
     name: String, when: Matcher = Matcher(), unless: Matcher? = nil, then action: Action, mode: Mode = .enforce,

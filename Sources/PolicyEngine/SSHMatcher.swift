@@ -4,23 +4,57 @@ import AccessModel
 ///
 /// All keys are asked of one program at a time: `rm` and `-rf` mean an `rm` that is given `-rf`.
 public struct SSHMatcher: Sendable, Hashable {
+  /// What is asked for: a command, a shell, a subsystem, a forward. Always known, whatever else is not.
+  public var requests: [SSHDetail.Request]?
   /// A pattern with a slash means the name as it was written, one without the last part of it.
   public var programs: [NameGlob]?
   public var arguments: [NameGlob]?
   /// Normalised paths among the arguments, and files of redirections.
   public var paths: [NameGlob]?
+  /// `host:port` of forwards; they are about nothing else.
+  public var destinations: [NameGlob]?
 
-  public init(programs: [NameGlob]? = nil, arguments: [NameGlob]? = nil, paths: [NameGlob]? = nil) {
+  public init(
+    requests: [SSHDetail.Request]? = nil, programs: [NameGlob]? = nil, arguments: [NameGlob]? = nil,
+    paths: [NameGlob]? = nil, destinations: [NameGlob]? = nil
+  ) {
+    self.destinations = destinations
+    self.requests = requests
     self.programs = programs
     self.arguments = arguments
     self.paths = paths
   }
 
-  func mayMatch(_ detail: SSHDetail) -> Bool { detail.programs.contains(where: mayMatch) }
+  /// Whether it is about what was asked for at all.
+  func isAbout(_ request: SSHDetail.Request) -> Bool {
+    if destinations != nil, request != .forward { return false }
+    return requests?.contains(request) ?? true
+  }
+
+  /// Whether it asks for nothing but that.
+  private var asksOnlyRequest: Bool { programs == nil && arguments == nil && paths == nil }
+
+  /// Whether that alone settles that all is covered, however little is known of the rest.
+  func covers(_ request: SSHDetail.Request) -> Bool {
+    requests?.contains(request) == true && asksOnlyRequest && destinations == nil
+  }
+
+  func mayMatch(_ detail: SSHDetail) -> Bool {
+    if let destinations {
+      guard asksOnlyRequest, let destination = detail.destination else { return false }
+      return destinations.contains { $0.matches(destination) }
+    }
+    return asksOnlyRequest || detail.programs.contains(where: mayMatch)
+  }
 
   /// Every program must be covered, and nothing may be redirected that `path` does not name.
   func mustCover(_ detail: SSHDetail) -> Bool {
-    !detail.programs.isEmpty && detail.programs.allSatisfy(mustCover)
+    if let destinations {
+      guard asksOnlyRequest, let destination = detail.destination else { return false }
+      return destinations.contains { $0.matches(destination) }
+    }
+    return
+      asksOnlyRequest || !detail.programs.isEmpty && detail.programs.allSatisfy(mustCover)
   }
 
   private func mayMatch(_ program: SSHProgram) -> Bool {

@@ -99,15 +99,30 @@ extension ConfigurationReader {
     guard var keys = MappingReader(value, "ssh", mistakes, .ssh) else { return nil }
     let before = mistakes.found.count
     var matcher = SSHMatcher()
+    if let value = keys.take("request") {
+      matcher.requests = texts(value, "request")?.compactMap { word($0, "request", among: MappingShape.sshRequests) }
+    }
     if let value = keys.take("program") { matcher.programs = texts(value, "program")?.map { NameGlob($0.value) } }
     if let value = keys.take("arguments") { matcher.arguments = texts(value, "arguments")?.map { NameGlob($0.value) } }
+    if let value = keys.take("forward") { matcher.destinations = forwards(value) }
     if let value = keys.take("path") { matcher.paths = texts(value, "path")?.map { NameGlob($0.value) } }
     keys.finish()
     guard mistakes.found.count == before else { return nil }
     if matcher == SSHMatcher() {
-      return refuse(value.place, "ssh is empty", "Name program, arguments or path, or leave the key out.")
+      return refuse(
+        value.place, "ssh is empty", "Name request, program, arguments, path or forward, or leave the key out.")
     }
     return matcher
+  }
+
+  private func forwards(_ value: YAMLValue) -> [NameGlob]? {
+    texts(value, "forward")?.compactMap { text -> NameGlob? in
+      guard text.value.contains(":") else {
+        return refuse(
+          text.place, "\"\(text.value.prefix(80))\" is no host:port", "Write it like \"db.internal:5432\" or \"*:22\".")
+      }
+      return NameGlob(text.value.lowercased())
+    }
   }
 
   private func statements(_ value: YAMLValue) -> Set<SQLStatement.Kind>? {
@@ -227,11 +242,15 @@ extension MappingShape {
   /// What connections can speak.
   static let protocols = ["postgres", "ssh"]
 
+  static let sshRequests = SSHDetail.Request.allCases.map { ($0.rawValue, $0) }
+
   static let ssh = MappingShape(
     "ssh",
     [
+      Key("request", .oneOrMore(.words(sshRequests.map(\.0))), "What is asked for: a command, a shell, a forward."),
       Key("program", .oneOrMore(.text), "Names like `rm`, or as written if with a slash: `/opt/bin/*`."),
       Key("arguments", .oneOrMore(.text), "One of what the program is given; * stands for any run of characters."),
+      Key("forward", .oneOrMore(.text), "Where forwards lead, as host:port: \"*.internal:*\", \"localhost:5432\"."),
       Key("path", .oneOrMore(.text), "Absolute paths among it, and files of redirections; * also spans slashes."),
     ])
 

@@ -29,15 +29,21 @@ extension ConfigurationReader {
     let mode = keys.take("mode").map { value in
       word(value, "mode", among: Rule.Mode.allCases.map { ($0.rawValue, $0) })
     }
+    let typed = keys.take("typed")
+    let endsShell = typed.flatMap { word($0, "typed", among: [("alert", false), ("end", true)]) }
     let reason = keys.take("reason").flatMap { self.reason($0) }
     keys.finish()
     // A part that could not be read must not change what the rule means; there is a mistake, so it is not needed.
     guard let nameValue, let name, let action, (whenValue == nil) == (when == nil),
       (unlessValue == nil) == (unless == nil)
     else { return nil }
-    let rule = Rule(
+    if let typed, action != .deny {
+      return refuse(typed.place, "typed has no meaning without then: deny", "Leave it out.")
+    }
+    var rule = Rule(
       name: name, when: when ?? Matcher(), unless: unless, then: action, mode: (mode ?? .enforce) ?? .enforce,
       reason: reason)
+    rule.endsShell = endsShell ?? false
     if let detectors = detectorsOfRule { references.detectors.append((rule: name, detectors)) }
     return Located(value: rule, place: nameValue.place)
   }
@@ -124,6 +130,9 @@ extension MappingShape {
       Key(
         "mode", .words(Rule.Mode.allCases.map(\.rawValue)),
         "shadow: decided and recorded, not enforced. Default: enforce."),
+      Key(
+        "typed", .words(["alert", "end"]),
+        "What becomes of a shell in which such a command is seen. Default: alert, in the audit trail."),
       Key("reason", .text, "One sentence for the person who meets the rule."),
     ], planned: ["record"])
 

@@ -4,7 +4,7 @@ extension ConfigurationReader {
   /// The keys of a connection with `protocol: ssh`.
   func sshConnection(_ name: String, _ keys: inout MappingReader) -> ConnectionSettings? {
     let before = mistakes.found.count
-    let own = ["protocol", "labels", "address", "region", "logins", "credentials", "host_key", "limits"]
+    let own = ["protocol", "labels", "address", "region", "logins", "credentials", "host_key", "limits", "recording"]
     for key in MappingShape.connection.keys.map(\.name) where !own.contains(key) {
       guard let value = keys.take(key) else { continue }
       mistakes.add(value.place, "\(key) has no meaning with protocol: ssh")
@@ -23,11 +23,14 @@ extension ConfigurationReader {
     ).flatMap { self.hostKeys($0) }
     let limits =
       keys.take("limits").flatMap { sessionLimits($0, .connectionLimits, sessionsKey: "sessions") } ?? SessionLimits()
+    let recording =
+      keys.take("recording").flatMap { recordingSettings($0, .connectionRecording) } ?? RecordingSettings()
     keys.finish()
     guard mistakes.found.count == before, let address, let credentials, let hostKeys else { return nil }
     var settings = ConnectionSettings(
       name: name, protocolName: "ssh", labels: labels, address: address, database: "", databases: [], region: region,
-      tls: .disable, tlsAuthority: nil, credentials: credentials, limits: limits)
+      tls: .disable, tlsAuthority: nil, credentials: credentials, limits: limits,
+      recording: recording)
     settings.logins = logins
     settings.hostKeys = hostKeys
     return settings

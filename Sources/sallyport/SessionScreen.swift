@@ -4,12 +4,26 @@ import Foundation
 /// A session as somebody sees it on a terminal: lines of the gateway's answer become text with a time.
 ///
 /// Nothing of it can steer the terminal: control characters of statements and values are replaced.
-struct SessionScreen {
+final class SessionScreen {
+  private var rests: [String: [UInt8]] = [:]
+
   struct Frame: Hashable {
     /// µs since 1970.
     var time: Int64
-    /// Whole lines, each with its end.
+    /// Whole lines, each with its end; of a terminal, what it was sent.
     var text: String
+    var kind = Kind.words
+
+    /// What the words are: said by us, or shown by a program.
+    enum Kind: Hashable {
+      case words
+      case output(command: UInt64)
+      case errors(command: UInt64)
+      /// The terminal's columns and rows.
+      case size(columns: Int, rows: Int)
+      /// A command that was typed into it.
+      case mark
+    }
   }
   /// A line of a recorded result.
   private struct Result: Decodable {
@@ -18,6 +32,12 @@ struct SessionScreen {
     var text: String?
     var hex: String?
     var reason: String?
+    var width: Int?
+    var height: Int?
+    var command: UInt64?
+
+    /// What a program wrote.
+    var bytes: [UInt8] { text.map { Array($0.utf8) } ?? hex.map(SessionScreen.bytes) ?? [] }
   }
   private struct Head: Decodable {
     var time: String
@@ -37,6 +57,14 @@ struct SessionScreen {
     }
     let lines: [String]
     switch head.event {
+    case "output", "errors", "size":
+      guard let result = try? decoder.decode(Result.self, from: data) else { return nil }
+      return programs(result, head.event, time)
+    case "typed":
+      guard let entry = try? decoder.decode(AuditEntry.self, from: data) else { return nil }
+      let rule = entry.rule.map { "  \((entry.action ?? "alert").uppercased()) by rule \"\($0)\"" } ?? ""
+      let text = AuditFormatter.harmless("typed    \(entry.text ?? "")\(rule)")
+      return Frame(time: time, text: text + "\n", kind: .mark)
     case "columns", "rows", "stream", "cut", "missing":
       guard let result = try? decoder.decode(Result.self, from: data) else { return nil }
       lines = SessionScreen.lines(of: result, head.event)
@@ -46,6 +74,37 @@ struct SessionScreen {
     }
     if lines.isEmpty { return nil }
     return Frame(time: time, text: lines.map { AuditFormatter.harmless($0) + "\n" }.joined())
+  }
+
+  /// The rest of a character whose other bytes come with the next piece, for each stream.
+  private func programs(_ result: Result, _ event: String, _ time: Int64) -> Frame? {
+    if event == "size" {
+      return Frame(time: time, text: "", kind: .size(columns: result.width ?? 80, rows: result.height ?? 24))
+    }
+    let command = result.command ?? 0
+    let key = "\(command) \(event)"
+    let bytes = (rests[key] ?? []) + result.bytes
+    let rest = SessionScreen.unfinished(bytes)
+    rests[key] = Array(bytes.suffix(rest))
+    let text = String(decoding: bytes.dropLast(rest), as: UTF8.self)
+    return Frame(
+      time: time, text: text, kind: event == "output" ? .output(command: command) : .errors(command: command))
+  }
+
+  /// Bytes at the end that begin a character and do not end it.
+  static func unfinished(_ bytes: [UInt8]) -> Int {
+    for back in 1...3 where back <= bytes.count {
+      let byte = bytes[bytes.count - back]
+      if byte & 0xC0 == 0x80 { continue }
+      let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
+      return length > back ? back : 0
+    }
+    return 0
+  }
+
+  private static func bytes(_ hex: String) -> [UInt8] {
+    let digits = hex.utf8.map { $0 >= 0x61 ? $0 - 0x57 : $0 - 0x30 }
+    return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
   }
 
   // MARK: Words

@@ -63,7 +63,8 @@ struct SessionsCommand: ParsableCommand {
       let screen = SessionScreen()
       try SessionsCommand.lines(of: session, .sessionsShow, control) { line in
         if control.json { return Output.line(line) }
-        if let frame = screen.frame(line) { Output.text(frame.text) }
+        guard let frame = screen.frame(line) else { return }
+        if frame.kind == .words || frame.kind == .mark { Output.text(frame.text) }
       }
     }
   }
@@ -86,6 +87,7 @@ struct SessionsCommand: ParsableCommand {
         throw ValidationError("--speed takes 0.1 to 1000, --max-wait 0 to 3600")
       }
       let screen = SessionScreen()
+      var filter = TerminalFilter()
       var last: Int64?
       try SessionsCommand.lines(of: session, .sessionsReplay, control) { line in
         guard let frame = screen.frame(line) else { return }
@@ -94,36 +96,32 @@ struct SessionsCommand: ParsableCommand {
           usleep(UInt32(seconds * 1_000_000))
         }
         last = max(last ?? frame.time, frame.time)
-        Output.text(frame.text)
+        switch frame.kind {
+        case .words, .mark: Output.text(frame.text)
+        case .output, .errors: Output.text(filter.harmless(frame.text))
+        case .size: break
+        }
       }
     }
   }
 
   struct Export: ParsableCommand {
-    enum Format: String, ExpressibleByArgument, CaseIterable { case jsonl, cast }
+    enum Format: String, ExpressibleByArgument, CaseIterable { case jsonl, cast, cast3 }
     static let configuration = CommandConfiguration(
       abstract: "Print a session with its recorded results, for other programs.")
     @OptionGroup var control: ControlOptions
     @Argument(help: "The session's name.")
     var session: String
-    @Option(help: "jsonl: lines of JSON. cast: asciicast v2, for asciinema.")
+    @Option(help: "jsonl: lines of JSON. cast: asciicast v2, for asciinema; cast3: v3.")
     var format = Format.jsonl
 
     func run() throws {
       let screen = SessionScreen()
-      var start: Int64?
+      var cast = Asciicast(title: session, version: format == .cast3 ? 3 : 2)
       try SessionsCommand.lines(of: session, .sessionsExport, control) { line in
         if format == .jsonl { return Output.line(line) }
         guard let frame = screen.frame(line) else { return }
-        if start == nil {
-          start = frame.time
-          Output.line(
-            #"{"version":2,"width":120,"height":40,"timestamp":\#(frame.time / 1_000_000),"title":"\#(session)"}"#)
-        }
-        let seconds = Double(max(0, frame.time - (start ?? frame.time))) / 1_000_000
-        let text = frame.text.replacingOccurrences(of: "\n", with: "\r\n")
-        let encoded = (try? JSONEncoder().encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
-        Output.line("[\(seconds),\"o\",\(encoded)]")
+        for line in cast.lines(frame) { Output.line(line) }
       }
     }
   }

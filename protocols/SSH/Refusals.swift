@@ -18,6 +18,8 @@ extension Refusal {
 public enum ExitStatus {
   /// What shells say of a command that was found and cannot be run: refused.
   public static let refused: Int32 = 126
+  /// What shells say of a command that Ctrl-C ended.
+  public static let interrupted: Int32 = 130
   /// What ssh says when the connection failed: the backend cannot be had.
   public static let unavailable: Int32 = 255
 }

@@ -5,8 +5,8 @@ import AccessModel
 /// At most one of exec, shell and subsystem is ever started on a channel.
 public struct SessionChannel: Sendable {
   public enum Request: Hashable, Sendable {
-    case terminal
-    case windowChange
+    case terminal(Terminal)
+    case windowChange(columns: Int, rows: Int)
     case environment
     /// nil when the bytes are no text.
     case exec(String?)
@@ -20,6 +20,10 @@ public struct SessionChannel: Sendable {
   public enum Answer: Hashable, Sendable {
     /// The request fails, and nothing more is to be said: clients ask for these without being told to.
     case fail
+    /// The request succeeds; what it asks for comes with the command.
+    case accept
+    /// The window has another size now.
+    case resize(columns: Int, rows: Int)
     /// The request succeeds, and the command is to be decided.
     case decide(Command)
     /// The request succeeds only so that the client can be told why nothing runs: the command is recorded as refused.
@@ -27,13 +31,23 @@ public struct SessionChannel: Sendable {
   }
 
   public private(set) var isStarted = false
+  /// What the command is to run in; nil without one.
+  public private(set) var terminal: Terminal?
 
   public init() {}
 
   public mutating func receive(_ request: Request) -> Answer {
     switch request {
-    // The backend's environment and terminals are not in reach yet; a client goes on without them.
-    case .terminal, .windowChange, .environment, .x11, .agentForwarding, .other: return .fail
+    case .terminal(let terminal):
+      guard !isStarted, self.terminal == nil else { return .fail }
+      self.terminal = terminal
+      return .accept
+    case .windowChange(let columns, let rows):
+      guard let terminal else { return .fail }
+      self.terminal = Terminal(type: terminal.type, columns: columns, rows: rows)
+      return .resize(columns: self.terminal?.columns ?? 0, rows: self.terminal?.rows ?? 0)
+    // A client goes on without them.
+    case .environment, .x11, .agentForwarding, .other: return .fail
     case .exec, .shell, .subsystem:
       guard !isStarted else { return .fail }
       isStarted = true
@@ -51,11 +65,7 @@ public struct SessionChannel: Sendable {
       return .decide(ExecCommand.command(text))
     case .exec(nil):
       return .refuse(ExecCommand.subsystem("exec"), SessionChannel.denial("the command is not UTF-8 text"))
-    case .shell:
-      return .refuse(
-        ExecCommand.shell,
-        SessionChannel.denial(
-          "shells are not available through the gateway yet", hint: "Give the command with it: ssh … COMMAND."))
+    case .shell: return .decide(ExecCommand.shell)
     case .subsystem(let name):
       return .refuse(
         ExecCommand.subsystem(name),
@@ -68,5 +78,29 @@ public struct SessionChannel: Sendable {
 
   private static func denial(_ reason: String, hint: String? = nil) -> Denial {
     Denial(rule: "gateway", reason: reason, hint: hint)
+  }
+}
+
+/// The terminal that a client asks for (RFC 4254 §6.2), within bounds.
+public struct Terminal: Hashable, Sendable {
+  /// What TERM becomes; `xterm` where the client's own name is no plain word of up to 64 bytes.
+  public var type: String
+  /// 0 where the client does not know.
+  public var columns: Int
+  public var rows: Int
+
+  public init(type: String, columns: Int, rows: Int) {
+    let isPlain = type.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."),
+        UInt8(ascii: "_"):
+        true
+      default: false
+      }
+    }
+    self.type = isPlain && (1...64).contains(type.utf8.count) ? type : "xterm"
+    self.columns = min(max(0, columns), 9_999)
+    self.rows = min(max(0, rows), 9_999)
   }
 }

@@ -3,6 +3,14 @@ import CLibSSH
 import NIOCore
 import SallyportConfiguration
 
+/// What uses a channel of a backend.
+protocol SSHBackendChannel: AnyObject {
+  /// Opens it, as far as that goes without waiting. Returns false when there is nothing more to do.
+  func open(on transport: SSHTransport) -> Bool
+  /// The backend cannot be had, or is gone; the words are for the client.
+  func backendFailed(_ words: String)
+}
+
 /// The connection to an SSH backend: dialled, its host key compared, signed in to, then shared by the client's channels.
 final class SSHBackend {
   private enum Phase {
@@ -17,7 +25,7 @@ final class SSHBackend {
   private var key: SSHPrivateKey?
   private var deadline: Scheduled<Void>?
   /// Channels that are to be opened once it is ready.
-  private var waiting: [SSHExec] = []
+  private var waiting: [any SSHBackendChannel] = []
 
   init(_ connection: SSHConnection, _ session: SSHConnection.Session) {
     self.connection = connection
@@ -123,9 +131,9 @@ final class SSHBackend {
   // MARK: Channels
 
   /// Opens a channel as soon as there is a connection.
-  func open(_ exec: SSHExec) {
-    guard phase != .closed else { return exec.backendFailed("\(place) is not available") }
-    waiting.append(exec)
+  func open(_ channel: any SSHBackendChannel) {
+    guard phase != .closed else { return channel.backendFailed("\(place) is not available") }
+    waiting.append(channel)
     if phase == .ready { advance() }
   }
 
@@ -140,6 +148,7 @@ final class SSHBackend {
     close()
     let words = client ?? "\(place) is not available"
     for channel in connection.channels { channel.backendFailed(words) }
+    for forward in connection.forwards { forward.backendFailed(words) }
     if session.backend === self { session.backend = nil }
     connection.moveSoon()
   }

@@ -6,23 +6,25 @@ import SallyportConfiguration
 
 /// Channels: what the client opens, and what it asks of them.
 extension SSHConnection {
-  func answerOpen(_ message: OpaquePointer) {
+  /// Returns whether the message is done with; if not, a forward keeps it.
+  func answerOpen(_ message: OpaquePointer) -> Bool {
     // libssh 0.10 never ends writing to a channel whose packets hold nothing beside their head.
-    guard channels.count + jumps.count < SSHConnection.channelLimit, !endsWhenQuiet,
+    guard channels.count + jumps.count + forwards.count < SSHConnection.channelLimit, !endsWhenQuiet,
       queued_open_packet_size(message) >= SSHConnection.leastPacket
     else {
       ssh_message_reply_default(message)
-      return
+      return true
     }
     switch UInt32(bitPattern: ssh_message_subtype(message)) {
     case SSH_CHANNEL_SESSION.rawValue:
       if let port = acceptPort(message) { channels.append(SSHExec(port, self)) }
-    case SSH_CHANNEL_DIRECT_TCPIP.rawValue: answerForward(message)
+    case SSH_CHANNEL_DIRECT_TCPIP.rawValue: return answerForward(message)
     default: ssh_message_reply_default(message)
     }
+    return true
   }
 
-  private func acceptPort(_ message: OpaquePointer) -> SSHPort? {
+  func acceptPort(_ message: OpaquePointer) -> SSHPort? {
     guard let transport, let port = SSHPort(on: transport), let channel = port.channel,
       ssh_message_channel_request_open_reply_accept_channel(message, channel) == SSH_OK
     else {
@@ -32,18 +34,30 @@ extension SSHConnection {
     return port
   }
 
-  /// `ssh -J gateway web-1` asks for a connection to web-1:22, and gets to talk to us in web-1's place. Nothing else is
-  /// forwarded.
-  private func answerForward(_ message: OpaquePointer) {
+  /// `ssh -J gateway web-1` asks for a connection to web-1:22, and gets to talk to us in web-1's place. What else is asked
+  /// for the target connects to, if there is one: the gateway itself never dials what a client names.
+  private func answerForward(_ message: OpaquePointer) -> Bool {
     let host = ssh_message_channel_request_open_destination(message).map { String(cString: $0) } ?? ""
-    guard outer == nil, let person, mayReach(host), let port = acceptPort(message) else {
+    if outer == nil, let person, mayReach(host) {
+      guard let port = acceptPort(message) else { return true }
+      guard let jump = SSHJump(port, self, Outer(person: person.user, connection: host)) else {
+        port.close()
+        return true
+      }
+      jumps.append(jump)
+      return true
+    }
+    let number = Int(ssh_message_channel_request_open_destination_port(message))
+    guard let request = ForwardRequest(host: host, port: number), let wanted, mayReach(wanted.connection) else {
       context.logger.info(
         "forward refused", metadata: ["user": "\(person?.user ?? "")", "destination": "\(host.prefix(255))"])
       ssh_message_reply_default(message)
-      return
+      return true
     }
-    guard let jump = SSHJump(port, self, Outer(person: person.user, connection: host)) else { return port.close() }
-    jumps.append(jump)
+    let forward = SSHForward(message, request, self)
+    forwards.append(forward)
+    forward.begin()
+    return false
   }
 
   /// Whether the person may use an SSH connection of this name; one that does not exist is not told apart.
@@ -72,6 +86,10 @@ extension SSHConnection {
     let answer = channel.requests.receive(SSHConnection.request(message))
     switch answer {
     case .fail: ssh_message_reply_default(message)
+    case .accept: ssh_message_channel_request_reply_success(message)
+    case .resize(let columns, let rows):
+      ssh_message_channel_request_reply_success(message)
+      channel.resize(columns: columns, rows: rows)
     case .decide(let command):
       ssh_message_channel_request_reply_success(message)
       channel.decide(command)
@@ -89,9 +107,14 @@ extension SSHConnection {
     case SSH_CHANNEL_REQUEST_SHELL.rawValue: .shell
     case SSH_CHANNEL_REQUEST_SUBSYSTEM.rawValue:
       .subsystem(ssh_message_channel_request_subsystem(message).map { String(String(cString: $0).prefix(64)) } ?? "")
-    case SSH_CHANNEL_REQUEST_PTY.rawValue: .terminal
+    case SSH_CHANNEL_REQUEST_PTY.rawValue:
+      .terminal(
+        Terminal(
+          type: queued_terminal_type(message).map { String(cString: $0) } ?? "",
+          columns: Int(queued_terminal_width(message)), rows: Int(queued_terminal_height(message))))
     case SSH_CHANNEL_REQUEST_ENV.rawValue: .environment
-    case SSH_CHANNEL_REQUEST_WINDOW_CHANGE.rawValue: .windowChange
+    case SSH_CHANNEL_REQUEST_WINDOW_CHANGE.rawValue:
+      .windowChange(columns: Int(queued_terminal_width(message)), rows: Int(queued_terminal_height(message)))
     case SSH_CHANNEL_REQUEST_X11.rawValue: .x11
     default: .other
     }

@@ -24,7 +24,7 @@ struct SSHSecret: Sendable {
 /// From a person to a session that commands can be decided in.
 extension SSHConnection {
   /// What the client wants to reach: the name it gave, or behind `-J` the destination with its name as the login.
-  private var wanted: TargetName? {
+  var wanted: TargetName? {
     guard let outer else { return TargetName(target) }
     return TargetName(login: target.isEmpty ? nil : target, connection: outer.connection)
   }
@@ -98,11 +98,13 @@ extension SSHConnection {
         try bound.eventLoop.submit { bound.value.kill(by: actor, reason: reason) }.wait()
       })
     for channel in channels { channel.sessionOpened() }
+    for forward in forwards { forward.sessionOpened() }
   }
 
   /// Everybody who waits is told why there is nothing to reach.
   private func failOpening(_ reason: String, hint: String?) {
     for channel in channels { channel.sessionFailed(Denial(rule: "gateway", reason: reason, hint: hint)) }
+    for forward in forwards { forward.sessionFailed() }
   }
 
   func noteUnavailable(_ connection: String, _ reason: String) {
@@ -176,7 +178,8 @@ extension SSHConnection {
   func shutDown() { end("the gateway is shutting down") }
 
   /// Tells the person why on every channel, and closes.
-  private func end(_ reason: String) {
+  func end(_ reason: String) {
+    guard phase != .closed else { return }
     for channel in channels { channel.say("sallyport: the session was ended: \(reason)\n") }
     close(reason: reason)
   }
@@ -191,7 +194,7 @@ extension SSHConnection {
       channel.stop("the gateway's time limit of \(limits.statement?.shortDescription ?? "") was reached")
     }
     if isOver(limits.lifetime, since: session.openedAt) { endsWhenQuiet = true }
-    if channels.isEmpty, jumps.isEmpty, isOver(limits.idle, since: lastActivity) || endsWhenQuiet {
+    if isQuiet, isOver(limits.idle, since: lastActivity) || endsWhenQuiet {
       close(reason: "the session was idle, or has reached its lifetime")
     }
   }

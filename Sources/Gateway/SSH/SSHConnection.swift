@@ -47,6 +47,9 @@ final class SSHConnection {
     let secret: SSHSecret
     var commands: UInt64 = 0
     let openedAt = Clock.monotonic()
+    /// What its shells show, and when it can be written to; nil while nothing is recorded.
+    var recorder: SessionRecorder?
+    var recording: EventLoopFuture<Void>?
 
     init(
       settings: ConnectionSettings, login: String, credential: BackendCredential, subject: Subject,
@@ -83,6 +86,7 @@ final class SSHConnection {
   var asked: OpaquePointer?
   var channels: [SSHExec] = []
   var jumps: [SSHJump] = []
+  var forwards: [SSHForward] = []
   var session: Session?
   /// The session is being opened, and commands wait for it.
   var isOpening = false
@@ -154,14 +158,20 @@ final class SSHConnection {
       takeMessages()
       for channel in channels { channel.pump() }
       for jump in jumps { jump.pump() }
+      for forward in forwards { forward.pump() }
+      forwards.removeAll { $0.isOver }
       channels.removeAll { $0.isOver }
       jumps.removeAll { $0.isOver }
       guard mustMoveAgain, phase != .closed else { break }
     }
     transport?.rearm()
     session?.backend?.rearm()
-    if mustMoveAgain || channels.contains(where: \.isStalled) || jumps.contains(where: \.isStalled) { moveSoon() }
-    if endsWhenQuiet, channels.isEmpty, jumps.isEmpty { close(reason: "the gateway ends quiet sessions") }
+    if mustMoveAgain || channels.contains(where: \.isStalled) || jumps.contains(where: \.isStalled)
+      || forwards.contains(where: \.isStalled)
+    {
+      moveSoon()
+    }
+    if endsWhenQuiet, isQuiet { close(reason: "the gateway ends quiet sessions") }
   }
 
   /// In the next turn of the reactor, so that others get theirs.
@@ -191,7 +201,7 @@ final class SSHConnection {
     switch (type, phase) {
     case (SSH_REQUEST_SERVICE.rawValue, .login): ssh_message_service_reply_success(message)
     case (SSH_REQUEST_AUTH.rawValue, .login): return answerLogin(message)
-    case (SSH_REQUEST_CHANNEL_OPEN.rawValue, .open): answerOpen(message)
+    case (SSH_REQUEST_CHANNEL_OPEN.rawValue, .open): return answerOpen(message)
     case (SSH_REQUEST_CHANNEL.rawValue, .open): answerChannel(message)
     case (SSH_REQUEST_GLOBAL.rawValue, .open): ssh_message_reply_default(message)
     // libssh lets none of these through (CVE-2018-10933); if one comes, its sender is not to be talked to.
@@ -202,6 +212,9 @@ final class SSHConnection {
     }
     return true
   }
+
+  /// Whether nothing is under way.
+  var isQuiet: Bool { channels.isEmpty && jumps.isEmpty && forwards.isEmpty }
 
   // MARK: Ends
 
@@ -220,6 +233,8 @@ final class SSHConnection {
     if wasLogin { noteFailure(reason) }
     for channel in channels { channel.abandon(reason) }
     for jump in jumps { jump.close() }
+    for forward in forwards { forward.abandon() }
+    forwards.removeAll()
     channels.removeAll()
     jumps.removeAll()
     if let asked { ssh_message_free(asked) }

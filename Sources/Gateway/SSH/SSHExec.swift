@@ -1,12 +1,12 @@
 import AccessModel
-import CLibSSH
+import Detection
 import Enforcement
 import NIOCore
 import PolicyEngine
 import SSH
 
 /// One session channel of a client: the command that it asks for, what was decided about it, and its bytes both ways.
-final class SSHExec {
+final class SSHExec: SSHBackendChannel {
   enum Phase {
     /// Nothing was asked for yet.
     case idle
@@ -25,20 +25,30 @@ final class SSHExec {
   /// It lets go of this when the channel is over, or it is closed itself.
   let connection: SSHConnection
   var requests = SessionChannel()
-  private(set) var phase = Phase.idle
-  private var backend: SSHPort?
+  var phase = Phase.idle
+  var backend: SSHPort?
   private(set) var id: CommandID?
   private(set) var command: Command?
-  private var permit: Permit?
+  var permit: Permit?
   private var input = SSHFlow()
   private var output = SSHFlow()
   private var errors = SSHFlow()
-  /// The backend's channel is, or was, open.
-  private var isOpen = false
+  /// How far the backend's channel is.
+  var opening = Opening.channel
+  /// Where its output is recorded; nil where it is not.
+  var tape: SSHTape?
+  /// What the person sees; nil without a terminal.
+  var screen: TerminalScreen?
+  /// For each of the two streams; empty where nothing is masked.
+  var masks: [StreamMask] = []
+  /// When what they hold back is let go.
+  var pause: Scheduled<Void>?
+  /// The beginning of a line that a shell without a terminal is given.
+  var script: [UInt8] = []
   private var hasSentEnd = false
   private var hasPassedEnd = false
   /// µs on the monotonic clock; nil while nothing runs.
-  private(set) var startedAt: Int64?
+  var startedAt: Int64?
   var held: HeldCommand?
   var holds: UInt64 = 0
 
@@ -115,80 +125,15 @@ final class SSHExec {
     }
   }
 
-  private func start() {
-    guard let session else { return }
-    startedAt = Clock.monotonic()
-    if session.backend == nil {
-      let backend = SSHBackend(connection, session)
-      session.backend = backend
-      backend.start()
-    }
-    session.backend?.open(self)
-  }
-
-  // MARK: The backend's channel
-
-  /// Opens it and has the command run, as far as that goes without waiting. Returns false when there is nothing more to do.
-  func open(on transport: SSHTransport) -> Bool {
-    guard case .starting = phase, let command else { return false }
-    if backend == nil { backend = SSHPort(on: transport) }
-    guard let backend, let channel = backend.channel else {
-      backendFailed("the backend closed the connection")
-      return false
-    }
-    // Asked only until it is open: once the backend has closed it again, libssh calls that an error.
-    if !isOpen {
-      switch ssh_channel_open_session(channel) {
-      case SSH_AGAIN: return true
-      case SSH_OK:
-        isOpen = true
-        guard opened_channel_packet_size(channel) >= SSHConnection.leastPacket else {
-          backendFailed("the backend takes no packets that could hold anything")
-          return false
-        }
-      case _:
-        backendFailed("the backend opens no more sessions")
-        return false
-      }
-    }
-    let result =
-      if let permit = permit.take() {
-        run(command.text, on: channel, permit)
-      } else {
-        // Sent before: this asks for the answer only.
-        ssh_channel_request_exec(channel, command.text)
-      }
-    switch result {
-    case SSH_AGAIN: return true
-    case SSH_OK:
-      phase = .running
-      connection.moveSoon()
-    case _: backendFailed("the backend does not run commands")
-    }
-    return false
-  }
-
-  /// The one place where a command goes to the backend.
-  private func run(_ text: String, on channel: OpaquePointer, _ permit: consuming Permit) -> Int32 {
-    ssh_channel_request_exec(channel, text)
-  }
-
-  func backendFailed(_ words: String) {
-    switch phase {
-    case .starting, .running:
-      record(.lost)
-      finish(with: "sallyport: \(words)\n", ExitStatus.unavailable)
-    case .idle, .waiting, .held, .ending, .over: return
-    }
-  }
-
   // MARK: Bytes
 
   /// Moves what both sides take.
   func pump() {
     guard client.channel != nil else { return abandon("closed by the client") }
     switch phase {
-    case .idle, .waiting, .held, .starting: if client.isClosed { abandon("closed by the client") }
+    case .idle, .waiting, .held, .starting:
+      if client.isClosed { return abandon("closed by the client") }
+      if case .held = phase, requests.terminal != nil { readWhileHeld() }
     case .running: relay()
     case .ending(let status): end(status)
     case .over: return
@@ -213,22 +158,51 @@ final class SSHExec {
     // A client that has seen the end of the output closes at once, and still waits for the exit status.
     if client.isClosed, !hasPassedEnd { return abandon("closed by the client") }
     for signal in client.takeSignals() { backend.send(signal: signal) }
-    var hasMore = input.move(from: client, .output, to: backend, .output)
-    hasMore = output.move(from: backend, .output, to: client, .output) || hasMore
-    hasMore = errors.move(from: backend, .errors, to: client, .errors) || hasMore
+    if let why = tape?.failure { return stop("it cannot be recorded: \(why)") }
+    var hasMore = input.move(from: client, .output, to: backend, .output) { sees(input: $0) }
+    // What is recorded does not come faster than the disk takes it.
+    if tape?.isBehind != true {
+      hasMore = output.move(from: backend, .output, to: client, .output) { sees(.output, &$0) } || hasMore
+      hasMore = errors.move(from: backend, .errors, to: client, .errors) { sees(.errors, &$0) } || hasMore
+    }
+    guard case .running = phase else { return }
     connection.lastActivity = Clock.monotonic()
     if hasMore { connection.moveSoon() }
     if client.hasEnded, !hasSentEnd, input.isEmpty, client.isDrained(.output) {
       hasSentEnd = true
       backend.sendEnd()
     }
-    guard backend.hasEnded, output.isEmpty, errors.isEmpty, backend.isDrained(.output), backend.isDrained(.errors)
-    else { return }
+    guard backend.hasEnded, backend.isDrained(.output), backend.isDrained(.errors) else { return }
+    letGo()
+    guard output.flush(to: client, .output), errors.flush(to: client, .errors) else { return }
     if !hasPassedEnd {
       hasPassedEnd = true
       client.sendEnd()
     }
     if backend.isClosed { complete(backend) }
+  }
+
+  /// What masks held back goes on its way: nothing more came for a while, or will come.
+  func letGo() {
+    for stream in SSHPort.Stream.allCases where !masks.isEmpty {
+      let rest = masks[Int(stream.rawValue)].flush()
+      guard !rest.isEmpty else { continue }
+      passed(stream, rest)
+      switch stream {
+      case .output: output.append(rest)
+      case .errors: errors.append(rest)
+      }
+    }
+  }
+
+  /// A terminal sends Ctrl-C as a byte, which nobody else reads while the command waits.
+  private func readWhileHeld() {
+    guard input.isEmpty, let bytes = client.read(.output) else { return }
+    guard !bytes.contains(0x03) else {
+      withdrawHold(.cancelled, "given up by the person who asked")
+      return finish(with: "", ExitStatus.interrupted)
+    }
+    input.append(bytes)
   }
 
   /// The command has ended and all that it wrote is with the client.
@@ -254,18 +228,24 @@ final class SSHExec {
 
   // MARK: Ends
 
-  /// Says why on standard error, and ends the channel with this status once that is with the client.
+  /// Says why, and ends the channel with this status once that is with the client.
   func finish(with words: String, _ status: Int32) {
-    errors.append(words)
+    tell(words)
     backend?.close()
     backend = nil
     phase = .ending(status)
     connection.moveSoon()
   }
 
+  /// On standard error, or on the terminal, which has only one stream and does not return the carriage itself.
+  private func tell(_ words: String) {
+    guard requests.terminal != nil else { return errors.append(words) }
+    output.append(words.split(separator: "\n").map { "\r\($0)\r\n" }.joined())
+  }
+
   func say(_ words: String) {
-    errors.append(words)
-    _ = errors.flush(to: client, .errors)
+    tell(words)
+    _ = output.flush(to: client, .output) && errors.flush(to: client, .errors)
   }
 
   /// Ends a command that runs, with words for the person.
@@ -273,7 +253,7 @@ final class SSHExec {
     guard startedAt != nil, !isOver else { return }
     if case .ending = phase { return }
     record(.failed)
-    finish(with: "sallyport: the command was ended: \(reason)\n", ExitStatus.unavailable)
+    finish(with: "sallyport: \(isShell ? "" : "the command was ended: ")\(reason)\n", ExitStatus.unavailable)
   }
 
   /// Nobody waits for it any more.
@@ -287,18 +267,25 @@ final class SSHExec {
     guard !isOver else { return }
     phase = .over
     permit = nil
+    tape?.close()
+    tape = nil
+    screen = nil
+    pause?.cancel()
     backend?.close()
     backend = nil
     client.close()
   }
 
-  private func record(_ ending: Outcome.Ending, tag: String = "") {
+  func record(_ ending: Outcome.Ending, tag: String = "") {
     guard let session, let id, let startedAt else { return }
     self.startedAt = nil
+    tape?.close()
+    tape = nil
     let duration = Clock.monotonic() - startedAt
     connection.state.counters.durations.add(duration)
     if ending != .completed { connection.state.counters.failed &+= 1 }
-    let outcome = Outcome(ending: ending, tag: tag, bytes: output.total + errors.total)
+    var outcome = Outcome(ending: ending, tag: tag, bytes: output.total + errors.total)
+    outcome.masked = maskedBy
     if !session.enforcer.finish(id, outcome, duration: duration) {
       connection.context.logger.error("audit record failed", metadata: ["session": "\(connection.name)"])
     }

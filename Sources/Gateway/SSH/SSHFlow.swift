@@ -16,17 +16,21 @@ struct SSHFlow {
   /// Puts words of the gateway's own behind what waits.
   mutating func append(_ text: String) { pending += Array(text.utf8) }
 
+  mutating func append(_ bytes: [UInt8]) { pending += bytes }
+
   /// Moves what both sides let pass. Returns true when there may be more at once.
   mutating func move(
-    from source: SSHPort, _ input: SSHPort.Stream, to destination: SSHPort, _ output: SSHPort.Stream
+    from source: SSHPort, _ input: SSHPort.Stream, to destination: SSHPort, _ output: SSHPort.Stream,
+    through visit: (inout [UInt8]) -> Void
   ) -> Bool {
     isBlocked = true
     for _ in 0..<SSHFlow.burst {
       guard flush(to: destination, output), destination.isWritable, destination.room > 0 else { return false }
-      guard let bytes = source.read(input) else {
+      guard var bytes = source.read(input) else {
         isBlocked = false
         return false
       }
+      visit(&bytes)
       pending = bytes
     }
     return true

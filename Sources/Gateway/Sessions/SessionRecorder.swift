@@ -90,13 +90,30 @@ final class SessionRecorder {
   func end(_ command: CommandID) -> RecordedResult? {
     guard let ended = current, ended.command == command else { return nil }
     current = nil
-    let hash = ended.hash.finalize().map { byte in
-      let digits = String(byte, radix: 16)
-      return digits.count == 1 ? "0" + digits : digits
-    }.joined()
+    let hash = SessionRecorder.hex(ended.hash.finalize())
     return RecordedResult(
       session: session, command: command, offset: ended.start, bytes: offset - ended.start, rows: ended.rows,
       isCut: ended.isCut, hash: hash)
+  }
+
+  /// Pieces that are complete, for a command beside others: what the trail says of them; nil when nothing can be kept.
+  func add(_ command: CommandID, block: [UInt8], isCut: Bool) -> RecordedResult? {
+    guard failure == nil else { return nil }
+    defer {
+      offset += block.count
+      waiting += block
+      write()
+    }
+    return RecordedResult(
+      session: session, command: command, offset: offset, bytes: block.count, rows: 0, isCut: isCut,
+      hash: SessionRecorder.hex(SHA256.hash(data: block)))
+  }
+
+  private static func hex(_ digest: some Sequence<UInt8>) -> String {
+    digest.map { byte in
+      let digits = String(byte, radix: 16)
+      return digits.count == 1 ? "0" + digits : digits
+    }.joined()
   }
 
   func fail(_ reason: String) {

@@ -9,6 +9,7 @@ struct AuditLine: Decodable {
   var command: UInt64?
   var action: String?
   var rule: String?
+  var assurance: String?
   var reason: String?
   var stage: String?
   var effects: [String]?

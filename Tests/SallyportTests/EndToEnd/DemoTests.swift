@@ -18,10 +18,10 @@ struct EndToEndDemoTests {
     let lines = (parts.count > 1 ? parts.dropFirst().joined(separator: "\n\n") : "").split(
       separator: "\n", omittingEmptySubsequences: false
     ).map(String.init).filter { !$0.isEmpty }
-    #expect((10...24).contains(lines.count), "\(lines.count) lines: \(output)")
+    #expect((10...42).contains(lines.count), "\(lines.count) lines: \(output)")
     for line in lines { #expect(line.count <= 100, "\(line)") }
     #expect(lines.last?.contains("mask prove") == true, "\(output)")
-    for word in ["passes", "masked", "denied", "waits for approval", "psql"] {
+    for word in ["passes", "masked", "denied", "waits for approval", "psql", "ssh passes", "ssh denied", "ssh waits"] {
       #expect(output.contains(word), "no \(word)")
     }
   }

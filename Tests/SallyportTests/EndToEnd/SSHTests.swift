@@ -163,7 +163,7 @@ struct SSHTests {
   func refused() throws {
     let shell = try gateway.startSSH("ana", "web-1", []).wait()
     #expect(shell.status == 126)
-    #expect(shell.errors.contains("shells are not available"))
+    #expect(shell.errors.contains("a shell may do anything"))
     #expect(try gateway.openSSH("sftp", "ana", ["web-1@gateway"]).errors.contains("scp -O"))
     #expect(try gateway.ssh("ana", "web-1", "id", ["-W", "127.0.0.1:\(server.port)"]).status != 0)
     let remote = try gateway.ssh(

@@ -94,7 +94,11 @@ struct ShellTests {
   @Test("One channel starts one thing")
   func channel() {
     var channel = SessionChannel()
-    #expect(channel.receive(.terminal) == .fail)
+    #expect(channel.receive(.windowChange(columns: 80, rows: 24)) == .fail)
+    #expect(channel.receive(.terminal(Terminal(type: "a\u{1b}[", columns: -1, rows: 1 << 40))) == .accept)
+    #expect(channel.terminal == Terminal(type: "xterm", columns: 0, rows: 9_999))
+    #expect(channel.receive(.terminal(Terminal(type: "vt100", columns: 80, rows: 24))) == .fail)
+    #expect(channel.receive(.windowChange(columns: 80, rows: 24)) == .resize(columns: 80, rows: 24))
     #expect(channel.receive(.exec("ls")) == .decide(ExecCommand.command("ls")))
     #expect(channel.receive(.exec("ls")) == .fail)
     #expect(channel.receive(.shell) == .fail)

@@ -150,7 +150,7 @@ struct GoodConfigurationTests {
   func rules() throws {
     func patterns(_ names: String...) -> [NamePattern] { names.compactMap(NamePattern.init) }
     let rules = try everything().policy.rules
-    try #require(rules.count == 17)
+    try #require(rules.count == 18)
     #expect(
       rules[0]
         == Rule(
@@ -206,12 +206,14 @@ struct GoodConfigurationTests {
             columns: patterns("*.*.person_key"), mask: .hash, predicates: .equality(constants: 3, perHour: 100))))
     let tokens = Mask.tokenize(domain: "cards")
     #expect(rules[15].action == .mask(ColumnMask(columns: patterns("*.cards.number"), mask: tokens)))
+    #expect(rules[16].endsShell && !rules[0].endsShell)
     #expect(
       rules[16].when
         == Matcher(
           protocols: ["ssh"],
           ssh: SSHMatcher(
-            programs: [NameGlob("cat"), NameGlob("cp")], arguments: [NameGlob("-*")], paths: [NameGlob("/etc/ssl/*")])))
+            requests: [.exec, .shell], programs: [NameGlob("cat"), NameGlob("cp")], arguments: [NameGlob("-*")],
+            paths: [NameGlob("/etc/ssl/*")])))
   }
 
   @Test("functions")

@@ -16,8 +16,8 @@ enum AuditSpelling {
         outcome.ending.rawValue, tag: outcome.tag, error: outcome.errorCode, rows: outcome.rows,
         masked: outcome.masked)
     case .control(_, let purpose): return "control \(purpose.rawValue)"
-    case .gatewayStarted, .gatewayStopped, .authenticated, .sessionOpened, .sessionClosed, .recorded, .approval,
-      .administration, .configurationReloaded, .repeated:
+    case .gatewayStarted, .gatewayStopped, .authenticated, .sessionOpened, .sessionClosed, .recorded, .typed,
+      .approval, .administration, .configurationReloaded, .repeated:
       return "other"
     }
   }
