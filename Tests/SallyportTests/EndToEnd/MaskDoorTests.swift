@@ -80,11 +80,15 @@ struct EndToEndMaskDoorTests {
       "host=127.0.0.1 port=\(cluster.port) user=app password=\(cluster.password("app")) dbname=\(database.name)"
     try withGateway(try database.configuration()) { gateway in
       let ana = gateway.dsn("ana", try gateway.token("ana"))
+      // Each dump has a random word of its own in \restrict.
+      func lines(_ dump: ProcessEnd) -> [Substring] {
+        dump.output.split(separator: "\n").filter { !$0.contains("restrict ") }
+      }
       for tables in [["-t", "people_notes"], ["-t", "people_notes", "--inserts"]] {
         let ours = try dump(ana, tables)
         let theirs = try dump(direct, tables)
         #expect(theirs.status == 0 && theirs.output.contains("note 4"))
-        #expect(ours.status == 0 && ours.output == theirs.output, "\(tables)\n\(ours.errors)")
+        #expect(ours.status == 0 && lines(ours) == lines(theirs), "\(tables)\n\(ours.errors)")
       }
       #expect(!database.leaks(in: try dump(direct).output).isEmpty)
       let all = try dump(ana)
