@@ -150,7 +150,7 @@ struct PermitTests {
     // What the modules need of C, besides.
     let byteScan = SourceTree.root + "/.build/release/CByteScan.build/module.modulemap"
     process.arguments =
-      ["swiftc", "-emit-sil", "-o", "/dev/null", "-swift-version", "6", "-I", modules]
+      ["swiftc", "-emit-sil", "-o", folder.appendingPathComponent("out").path, "-swift-version", "6", "-I", modules]
       + ["-Xcc", "-fmodule-map-file=\(byteScan)", "-I", SourceTree.root + "/Sources/CPCRE2", file.path]
     let pipe = Pipe()
     process.standardError = pipe
