@@ -30,7 +30,7 @@ final class TestCluster: Sendable {
     for line in ["certified:cert", "verified:scram-sha-256 clientcert=verify-full"] {
       arguments += ["--allow", "\(line):tls"]
     }
-    arguments += ["--set", "ssl_ca_file=\(folder)/tls/ca.pem"]
+    arguments += ["--set", "ssl_ca_file=\(folder)/tls/ca.pem", "--set", "max_connections=300"]
     let end = try ChildProcess.run(try TestRun.path("SALLYPORT_TEST_CLUSTER"), arguments, within: 120)
     let words = end.output.split(whereSeparator: \.isWhitespace)
     guard end.status == 0, words.count == 2, let port = Int(words[0]) else {
