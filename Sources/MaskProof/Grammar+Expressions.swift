@@ -108,7 +108,7 @@ extension Grammar {
       ]).replacing("SCHEMA", with: schema)
       mayBeRefused = true
       let value = expression(.text, scope, depth)
-      let taint: Taint = form.contains("@") ? value.taint == .clean ? .either : .masked : .masked
+      let taint: Taint = form.contains("@") ? value.taint == .masked ? .masked : .either : .masked
       return Value(sql: form.replacing("@", with: "(\(value.sql))"), kind: .text, taint: taint)
     case 8:
       let (a, b) = (expression(.text, scope, depth), expression(.text, scope, depth))
